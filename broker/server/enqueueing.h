@@ -1,0 +1,34 @@
+// Jobs on their way from a request into the engine.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "broker/server/coro.h"
+
+namespace sluice::broker {
+
+using Results = std::vector<Result<Enqueued>>;
+
+struct Enqueueing {
+  std::vector<NewJob> jobs;
+  Results results = {};                // one a job
+  std::vector<std::size_t> todo = {};  // indexes of jobs without a result yet
+  std::optional<QueueNumber> number = {};
+  std::shared_ptr<const EndedParents> parents = {};
+  PressureView pressure = {};  // of the queue, as the last step saw it
+};
+
+bool has_parents(const Enqueueing& work);
+
+// Asks the engine which parents it does not know, and the store about those, in every queue of the
+// namespace: `work.parents`. kTooLarge: their results together.
+Task<Status> look_up_parents(Call& call, Enqueueing& work);
+
+// {"parents": {id: result}} of a claim, in the order of the granted jobs; empty where a job depends
+// on none.
+using ParentResults = std::vector<std::string>;
+Task<Result<ParentResults>> read_parent_results(Call& call, const ClaimGrant& grant);
+
+}  // namespace sluice::broker

@@ -1,0 +1,322 @@
+#include "broker/storage/rocksdb_engine.h"
+
+#include <fcntl.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "broker/storage/rocksdb_options.h"
+#include "broker/storage/wal_check.h"
+#include "common/base/check.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr std::size_t kReadAheadBytes = 2 * 1024 * 1024;
+constexpr std::array kFamilies = {
+    Family::kMeta,   Family::kJobs,     Family::kDead,     Family::kBodies,
+    Family::kClaims, Family::kFinished, Family::kOutcomes, Family::kKeys,
+};
+static_assert(kFamilies.size() == kFamilyCount);
+
+using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
+
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+
+Error to_error(const rocksdb::Status& status, std::string_view doing) {
+  const ErrorCode code = status.IsCorruption()                   ? ErrorCode::kCorruption
+                         : status.IsNoSpace()                    ? ErrorCode::kDiskFull
+                         : status.IsIOError() || status.IsBusy() ? ErrorCode::kUnavailable
+                                                                 : ErrorCode::kInternal;
+  return Error{code, std::string(doing) + ": " + status.ToString()};
+}
+
+class RocksDbBatch final : public KeyValueBatch {
+ public:
+  explicit RocksDbBatch(const Handles& handles) : handles_(handles) {}
+
+  void put(Family family, std::string_view key, std::string_view value) override {
+    check(batch_.Put(handle(family), slice(key), slice(value)));
+  }
+  void remove(Family family, std::string_view key) override {
+    check(batch_.Delete(handle(family), slice(key)));
+  }
+  void remove_once(Family family, std::string_view key) override {
+    check(batch_.SingleDelete(handle(family), slice(key)));
+  }
+  void remove_range(Family family, std::string_view begin, std::string_view end) override {
+    check(batch_.DeleteRange(handle(family), slice(begin), slice(end)));
+  }
+  bool empty() const override { return batch_.Count() == 0; }
+  std::size_t size_bytes() const override { return batch_.GetDataSize(); }
+
+  // RocksDB stamps a sequence number into the batch it writes.
+  rocksdb::WriteBatch& to_write() const { return batch_; }
+
+ private:
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return handles_[static_cast<std::size_t>(family)];
+  }
+  // Filling a batch fails only beyond 4 GiB, far over every limit on requests.
+  static void check(const rocksdb::Status& status) { CHECK(status.ok()); }
+
+  const Handles& handles_;
+  mutable rocksdb::WriteBatch batch_;
+};
+
+class RocksDbCursor final : public KeyValueCursor {
+ public:
+  RocksDbCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+                const rocksdb::Snapshot* snapshot, std::string_view prefix, std::string_view from,
+                ScanKind kind)
+      : end_(end_of_prefix(prefix)), end_slice_(end_) {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    if (!end_.empty()) options.iterate_upper_bound = &end_slice_;
+    if (kind == ScanKind::kEverything) {
+      options.readahead_size = kReadAheadBytes;
+      options.fill_cache = false;
+    }
+    iterator_.reset(db.NewIterator(options, family));
+    iterator_->Seek(slice(from));
+  }
+
+  bool valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return iterator_->key().ToStringView(); }
+  std::string_view value() const override { return iterator_->value().ToStringView(); }
+  void next() override { iterator_->Next(); }
+  Status status() const override {
+    const rocksdb::Status status = iterator_->status();
+    if (!status.ok()) return to_error(status, "reading");
+    return Ok{};
+  }
+
+ private:
+  std::string end_;
+  rocksdb::Slice end_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// What the engine and its snapshots read with; no snapshot means the latest state.
+struct Reads {
+  rocksdb::DB& db;
+  const Handles& handles;
+  const rocksdb::Snapshot* snapshot = nullptr;
+
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return handles[static_cast<std::size_t>(family)];
+  }
+  rocksdb::ReadOptions options() const {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    return options;
+  }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const {
+    std::string value;
+    const rocksdb::Status status = db.Get(options(), handle(family), slice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>{};
+    if (!status.ok()) return to_error(status, "reading");
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Result<std::vector<std::optional<std::string>>> multi_get(
+      Family family, std::span<const std::string> keys) const {
+    const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+    std::vector<rocksdb::PinnableSlice> found(keys.size());
+    std::vector<rocksdb::Status> statuses(keys.size());
+    db.MultiGet(options(), handle(family), keys.size(), slices.data(), found.data(),
+                statuses.data());
+    std::vector<std::optional<std::string>> values(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      if (!statuses[i].ok()) return to_error(statuses[i], "reading");
+      values[i] = found[i].ToString();
+    }
+    return values;
+  }
+
+  std::unique_ptr<KeyValueCursor> scan(Family family, std::string_view prefix,
+                                       std::string_view from, ScanKind kind) const {
+    return std::make_unique<RocksDbCursor>(db, handle(family), snapshot, prefix, from, kind);
+  }
+};
+
+class RocksDbSnapshot final : public KeyValueReader {
+ public:
+  RocksDbSnapshot(rocksdb::DB& db, const Handles& handles)
+      : snapshot_(&db), reads_{db, handles, snapshot_.snapshot()} {}
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    return reads_.get(family, key);
+  }
+  Result<std::vector<std::optional<std::string>>> multi_get(
+      Family family, std::span<const std::string> keys) const override {
+    return reads_.multi_get(family, keys);
+  }
+  std::unique_ptr<KeyValueCursor> scan(Family family, std::string_view prefix,
+                                       std::string_view from, ScanKind kind) const override {
+    return reads_.scan(family, prefix, from, kind);
+  }
+
+ private:
+  rocksdb::ManagedSnapshot snapshot_;
+  Reads reads_;
+};
+
+class RocksDbEngine final : public KeyValueEngine {
+ public:
+  // `env`: null, or the one `db` was opened with. `handles`: ours first, in the order of Family,
+  // then those of families we do not know.
+  RocksDbEngine(std::string path, std::unique_ptr<rocksdb::Env> env,
+                std::unique_ptr<rocksdb::DB> db, std::vector<rocksdb::ColumnFamilyHandle*> handles)
+      : path_(std::move(path)),
+        env_(std::move(env)),
+        db_(std::move(db)),
+        all_handles_(std::move(handles)) {
+    std::copy_n(all_handles_.begin(), kFamilyCount, handles_.begin());
+  }
+
+  ~RocksDbEngine() override {
+    for (rocksdb::ColumnFamilyHandle* handle : all_handles_) {
+      CHECK(db_->DestroyColumnFamilyHandle(handle).ok());
+    }
+    // What was written without a sync is with the operating system: nothing is left to be done, and
+    // an error here changes nothing for anybody.
+    db_->Close().PermitUncheckedError();
+  }
+
+  std::unique_ptr<KeyValueBatch> new_batch() const override {
+    return std::make_unique<RocksDbBatch>(handles_);
+  }
+
+  Status write(const KeyValueBatch& batch, bool sync) override {
+    const auto* ours = dynamic_cast<const RocksDbBatch*>(&batch);
+    CHECK(ours != nullptr);
+    rocksdb::WriteOptions options;
+    options.sync = sync;
+    const rocksdb::Status status = db_->Write(options, &ours->to_write());
+    if (!status.ok()) return to_error(status, "writing to " + path_);
+    return Ok{};
+  }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    return reads().get(family, key);
+  }
+  Result<std::vector<std::optional<std::string>>> multi_get(
+      Family family, std::span<const std::string> keys) const override {
+    return reads().multi_get(family, keys);
+  }
+  std::unique_ptr<KeyValueCursor> scan(Family family, std::string_view prefix,
+                                       std::string_view from, ScanKind kind) const override {
+    return reads().scan(family, prefix, from, kind);
+  }
+
+  std::unique_ptr<KeyValueReader> snapshot() const override {
+    return std::make_unique<RocksDbSnapshot>(*db_, handles_);
+  }
+
+  // A file system that cannot be asked is not known to be full; a write will tell.
+  std::uint64_t free_bytes() const override {
+    std::error_code error;
+    const std::filesystem::space_info space = std::filesystem::space(path_, error);
+    return error ? std::numeric_limits<std::uint64_t>::max() : space.available;
+  }
+
+ private:
+  Reads reads() const { return {*db_, handles_}; }
+
+  std::string path_;
+  std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> all_handles_;
+  Handles handles_{};
+};
+
+// The families to open: ours, and others that a newer version made, which must be opened too for
+// the schema check to have its say.
+Result<std::vector<rocksdb::ColumnFamilyDescriptor>> families_of(
+    const std::string& path, const rocksdb::DBOptions& options, const Clock& clock,
+    const std::shared_ptr<rocksdb::Cache>& cache) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const Family family : kFamilies) {
+    families.emplace_back(std::string(family_name(family)), family_options(family, cache, clock));
+  }
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) return families;
+
+  std::vector<std::string> names;
+  const rocksdb::Status status = rocksdb::DB::ListColumnFamilies(options, path, &names);
+  if (!status.ok()) return to_error(status, "opening " + path);
+  for (const std::string& name : names) {
+    const auto known = [&name](const auto& family) { return family.name == name; };
+    if (std::none_of(families.begin(), families.end(), known)) {
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions{});
+    }
+  }
+  return families;
+}
+
+// Makes the folder and its entry in the one above; RocksDB syncs only what is inside.
+Status make_folder(const std::string& path) {
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(path, error);
+  if (error) {
+    return Error{ErrorCode::kUnavailable,
+                 "cannot make the folder " + path + ": " + error.message()};
+  }
+  if (!is_new) return Ok{};
+  const std::string parent = (std::filesystem::path(path) / "..").string();
+  const int folder = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
+  if (folder >= 0) ::close(folder);
+  if (!is_synced) return Error{ErrorCode::kUnavailable, "cannot sync the folder " + parent};
+  return Ok{};
+}
+
+// RocksDB has no code of its own for a lock that is held.
+bool is_lock_held(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  return status.IsIOError() && (text.find("While lock file") != std::string::npos ||
+                                text.find("lock hold by current process") != std::string::npos);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KeyValueEngine>> open_rocksdb(const std::string& path,
+                                                     const RocksDbOptions& options) {
+  if (Status status = make_folder(path); !status) return std::move(status).error();
+  if (Status status = check_folder(path); !status) return std::move(status).error();
+
+  const std::shared_ptr<rocksdb::Cache> cache = make_cache();
+  rocksdb::DBOptions database = database_options(cache);
+  std::unique_ptr<rocksdb::Env> env;
+  if (options.file_system != nullptr) {
+    env = rocksdb::NewCompositeEnv(options.file_system);
+    database.env = env.get();
+  }
+  auto families = families_of(path, database, options.clock, cache);
+  if (!families) return std::move(families).error();
+
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status = rocksdb::DB::Open(database, path, *families, &handles, &db);
+  if (is_lock_held(status)) {
+    return Error{ErrorCode::kUnavailable,
+                 "the data folder " + path + " is in use by another process"};
+  }
+  if (!status.ok()) return to_error(status, "opening " + path);
+  return std::unique_ptr<KeyValueEngine>(std::make_unique<RocksDbEngine>(
+      path, std::move(env), std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
+}
+
+}  // namespace sluice::broker
