@@ -1,0 +1,82 @@
+// Runs exec handlers: one thread that starts, watches and ends them all.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/api/job_protocol.h"
+#include "common/base/clock.h"
+#include "worker/handler_command.h"
+#include "worker/handler_process.h"
+#include "worker/job_runner.h"
+#include "worker/memory_watch.h"
+
+namespace sluice::worker {
+
+// The exec handlers, a process for every job. A handler over its time gets SIGTERM and, if it
+// stays, SIGKILL, to its group; so does a cancelled one. A lost one gets SIGKILL.
+class HandlerLoop final : public JobRunner {
+ public:
+  struct Settings {
+    HandlerCommand command;
+    std::vector<std::string> environment;  // of the worker; each handler's is made from it
+    std::string queue;
+    std::size_t result_bytes_max = 64 * 1024;
+    bool reaps_orphans = false;  // we are PID 1
+  };
+
+  HandlerLoop(Settings settings, const Clock& clock, MemoryWatch memory, RunEvents events);
+  ~HandlerLoop() override;
+  HandlerLoop(const HandlerLoop&) = delete;
+  HandlerLoop& operator=(const HandlerLoop&) = delete;
+
+  void start(api::ClaimedJob job) override;
+  void cancel(const std::string& id) override;
+  void lose(const std::string& id) override;
+  void terminate_all() override;
+  void kill_all() override;
+
+ private:
+  struct Run {
+    api::ClaimedJob job;
+    std::unique_ptr<HandlerProcess> process;
+    SteadyPoint timeout_at;
+    std::optional<SteadyPoint> kill_at;
+    StopCause stopped_by = StopCause::kNone;
+    std::optional<std::uint64_t> memory_kills_before;
+  };
+
+  void post(std::function<void()> task);
+  void wake();
+  void loop();
+  void wait_for_something();
+  void run_tasks();
+  void begin(api::ClaimedJob job);
+  void attend(Run& run);
+  void stop(Run& run, StopCause cause);
+  void stop_all(StopCause cause, int signal);
+  void end(Run& run);
+  void reap_orphans();
+  Duration time_to_next_event(SteadyPoint now) const;
+
+  const Settings settings_;
+  const Clock& clock_;
+  const MemoryWatch memory_;
+  const RunEvents events_;
+  Descriptor wakeup_;  // an eventfd
+
+  std::mutex mutex_;
+  std::vector<std::function<void()>> tasks_;  // guarded by mutex_
+  bool stopping_ = false;                     // guarded by mutex_
+
+  std::map<std::string, Run> runs_;  // the loop's own
+  std::thread thread_;
+};
+
+}  // namespace sluice::worker
