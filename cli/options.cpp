@@ -1,0 +1,450 @@
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "common/api/job_protocol.h"
+#include "common/base/clock.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr int kSecondsMax = 10 * 366 * 24 * 3600;  // ten years, as the broker bounds every duration
+constexpr int kJobsShownMax = 1'000'000;
+constexpr int kRedriveMax = 10'000;
+constexpr int kRedrivePerSecondMax = 100'000;
+
+constexpr const char* kAbout =
+    "Sluice runs background jobs: queues, durable jobs, workers that come and go with the backlog.";
+constexpr const char* kFooter = R"(
+Examples:
+  sluice dev examples/licence-audit             run queues, jobs and workers of a folder
+  sluice enqueue mail '{"to":"ann@example.org"}'
+  sluice get queues
+  sluice dead mail                              what gave up, and why
+  kubectl sluice get queues                     the same on a cluster
+
+Exit codes: 0 done; 1 refused or not found; 2 wrong command line; 3 no server answers.)";
+constexpr const char* kGlobal =
+    "\nEvery command takes --server URL, -n NAMESPACE and -o table|json|yaml: see sluice --help.";
+
+std::string examples(std::string_view text) {
+  return "\nExamples:\n" + std::string(text) + kGlobal;
+}
+
+const CLI::Validator kMoment(
+    [](std::string& text) -> std::string {
+      if (parse_rfc3339(text)) return {};
+      return '"' + text + "\" is not a time like 2026-11-22T16:00:00Z";
+    },
+    "TIME", "moment");
+
+const CLI::Validator kState(
+    [](std::string& text) -> std::string {
+      if (api::parse_job_state(text)) return {};
+      return '"' + text +
+             "\" is not a state: Blocked, Scheduled, Ready, Running, Succeeded, Dead or Cancelled";
+    },
+    "STATE", "state");
+
+// The parser's targets, one a command; `command` says which was given.
+struct Draft {
+  Options options;
+  std::string mistake;  // that the parser cannot know; empty: none
+  DevCommand dev;
+  EnqueueCommand enqueue;
+  std::string payload;
+  std::vector<std::string> labels;
+  std::vector<std::string> cancel_labels;
+  GetQueuesCommand get_queues;
+  GetQueueCommand get_queue;
+  GetJobCommand get_job;
+  GetJobsCommand get_jobs;
+  GetResourcesCommand get_resources;
+  WatchCommand watch;
+  DeadCommand dead;
+  RedriveCommand redrive;
+  PurgeCommand purge;
+  CancelCommand cancel;
+  RunCommand run;
+  RescheduleCommand reschedule;
+  PauseCommand pause;
+  ResumeCommand resume;
+  ScaleCommand scale;
+  std::string replicas;
+  TriggerCommand trigger;
+};
+
+// Stores the chosen command once its line is parsed.
+template <typename T>
+void choose(CLI::App* app, Draft& draft, T& command) {
+  app->callback([&draft, &command] { draft.options.command = command; });
+}
+
+void add_dev(CLI::App& app, Draft& draft) {
+  CLI::App* sub = app.add_subcommand("dev", "Run a folder of manifests here, without Kubernetes");
+  sub->add_option("DIR", draft.dev.folder, "Folder of Queue, Job and Schedule manifests")
+      ->required();
+  sub->add_option("--data", draft.dev.data_folder, "Where state is kept")->capture_default_str();
+  sub->add_option("--listen", draft.dev.listen, "Address of the broker; port 0 picks a free one")
+      ->capture_default_str();
+  sub->add_flag("--until-idle", draft.dev.until_idle, "End once nothing is left to do");
+  sub->footer(
+      examples("  sluice dev .\n"
+               "  sluice dev examples/licence-audit --data /tmp/audit --until-idle\n"));
+  choose(sub, draft, draft.dev);
+}
+
+// What is wrong with the flags together; empty when nothing is.
+std::string read_labels(const std::vector<std::string>& pairs, api::Labels& labels) {
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return "--label: \"" + pair + "\" is not of the form NAME=VALUE";
+    }
+    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return {};
+}
+
+std::string read_replicas(const std::string& text, ScaleCommand& command) {
+  constexpr int kReplicasMax = 10'000;
+  if (text == "auto") return {};
+  int replicas = -1;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), replicas);
+  if (failure != std::errc() || end != text.data() + text.size() || replicas < 0 ||
+      replicas > kReplicasMax) {
+    return "REPLICAS: \"" + text + "\" is neither auto nor a number from 0 to 10000";
+  }
+  command.replicas = replicas;
+  return {};
+}
+
+std::string mistake_in(const EnqueueCommand& command) {
+  if (command.payload) {
+    if (command.envelope) return "--envelope is for --file: its lines are whole jobs";
+    if (!command.resume_key.empty()) return "--resume-key is for --file";
+    return {};
+  }
+  if (!command.idempotency_key.empty()) {
+    return "--idempotency-key names one job; for many use --resume-key PREFIX";
+  }
+  if (command.envelope && !command.fields.is_empty()) {
+    return "--envelope: lines carry their own priority, delay, labels…; leave these flags out";
+  }
+  return {};
+}
+
+void add_enqueue(CLI::App& app, Draft& draft) {
+  CLI::App* sub = app.add_subcommand("enqueue", "Put one job, or a stream of jobs, into a queue");
+  EnqueueCommand& command = draft.enqueue;
+  JobFields& fields = command.fields;
+  sub->add_option("QUEUE", command.queue, "Name of the queue")->required();
+  CLI::Option* payload = sub->add_option("JSON", draft.payload, "Payload of the one job");
+  CLI::Option* file = sub->add_option("-f,--file", command.file,
+                                      "NDJSON file, one payload a line; - is standard input");
+  file->excludes(payload);
+  sub->add_flag("--envelope", command.envelope,
+                R"(Lines are whole jobs: {"payload":…,"priority":…})");
+  sub->add_option("--priority", fields.priority, "0 to 9, higher first (default 5)")
+      ->check(CLI::Range(0, 9));
+  CLI::Option* delay =
+      sub->add_option("--delay", fields.delay_seconds, "Seconds until it may start")
+          ->check(CLI::Range(0, kSecondsMax));
+  sub->add_option("--run-at", fields.run_at, "Time before which it does not start")
+      ->check(kMoment)
+      ->excludes(delay);
+  sub->add_option("--expires-at", fields.expires_at, "Dead if not started by then")->check(kMoment);
+  CLI::Option* parents = sub->add_option("--depends-on", fields.depends_on,
+                                         "Id of a job that must have succeeded; may be repeated");
+  parents->expected(1)->allow_extra_args(false)->take_all();
+  sub->add_flag("--run-on-parent-failure", fields.run_on_parent_failure,
+                "Run also when one of these is dead or cancelled")
+      ->needs(parents);
+  sub->add_option("--timeout", fields.timeout_seconds, "Seconds a run may take")
+      ->check(CLI::Range(1, kSecondsMax));
+  sub->add_option("--tenant", fields.tenant, "On whose turn it starts: tenants take turns");
+  sub->add_option("--key", fields.key, "Jobs of one key start in order where perKey is 1");
+  sub->add_option("-l,--label", draft.labels, "NAME=VALUE; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  sub->add_option("--idempotency-key", command.idempotency_key,
+                  "The same key makes the same job only once (default: a new key)");
+  sub->add_option(
+      "--resume-key", command.resume_key,
+      "Prefix an interrupted bulk call printed: what it enqueued is not enqueued again");
+  sub->footer(
+      examples("  sluice enqueue mail '{\"to\":\"ann@example.org\"}' --priority 8\n"
+               "  sluice enqueue mail --file jobs.ndjson\n"
+               "  producer | sluice enqueue mail --file - --label run=42\n"
+               "  sluice enqueue mail --file whole.ndjson --envelope\n"));
+  sub->callback([&draft, payload] {
+    if (*payload) draft.enqueue.payload = draft.payload;
+    draft.mistake = read_labels(draft.labels, draft.enqueue.fields.labels);
+    if (draft.mistake.empty()) draft.mistake = mistake_in(draft.enqueue);
+    draft.options.command = draft.enqueue;
+  });
+}
+
+void add_get(CLI::App& app, Draft& draft) {
+  CLI::App* get = app.add_subcommand("get", "Show queues, jobs and schedules");
+  get->require_subcommand(1);
+  get->footer(
+      examples("  sluice get queues\n"
+               "  sluice get queue mail\n"
+               "  sluice get jobs mail --state Running\n"
+               "  sluice get job 0193e5c1-0000-7000-8000-000000000001 --payload\n"));
+
+  CLI::App* queues = get->add_subcommand("queues", "All queues of the namespace");
+  queues->add_flag("-A,--all-namespaces", draft.get_queues.all_namespaces, "Of every namespace");
+  choose(queues, draft, draft.get_queues);
+
+  CLI::App* queue = get->add_subcommand("queue", "One queue: figures and workers");
+  queue->add_option("NAME", draft.get_queue.queue, "Name of the queue")->required();
+  choose(queue, draft, draft.get_queue);
+
+  CLI::App* job = get->add_subcommand("job", "One job: state, result, error and runs");
+  job->add_option("ID", draft.get_job.id, "The id that enqueue printed")->required();
+  job->add_option("-q,--queue", draft.get_job.queue, "Its queue (default: every queue is asked)");
+  job->add_flag("--payload", draft.get_job.payload, "With its payload");
+  choose(job, draft, draft.get_job);
+
+  CLI::App* jobs = get->add_subcommand("jobs", "Jobs of a queue; without QUEUE the Job resources");
+  jobs->add_option("QUEUE", draft.get_jobs.queue, "Name of the queue");
+  jobs->add_option("--state", draft.get_jobs.state, "Only jobs in this state")->check(kState);
+  jobs->add_option("-l,--labels", draft.get_jobs.labels, "Only jobs with these, as a=1,b=2");
+  jobs->add_option("--limit", draft.get_jobs.limit, "Most jobs shown")
+      ->check(CLI::Range(1, kJobsShownMax))
+      ->capture_default_str();
+  jobs->add_option("--data", draft.get_resources.data_folder,
+                   "Data folder of `sluice dev`, which knows the Job resources")
+      ->capture_default_str();
+  jobs->callback([&draft] {
+    if (!draft.get_jobs.queue.empty()) {
+      draft.options.command = draft.get_jobs;
+      return;
+    }
+    if (!draft.get_jobs.state.empty()) draft.mistake = "--state needs a QUEUE";
+    draft.get_resources.what = GetResourcesCommand::What::kJobs;
+    draft.options.command = draft.get_resources;
+  });
+
+  CLI::App* schedules = get->add_subcommand("schedules", "The Schedule resources of `sluice dev`");
+  schedules->add_option("--data", draft.get_resources.data_folder, "Data folder of `sluice dev`")
+      ->capture_default_str();
+  schedules->callback([&draft] {
+    draft.get_resources.what = GetResourcesCommand::What::kSchedules;
+    draft.options.command = draft.get_resources;
+  });
+}
+
+void add_dead(CLI::App& app, Draft& draft) {
+  CLI::App* dead = app.add_subcommand("dead", "Dead letters of a queue, and why each died");
+  dead->add_option("QUEUE", draft.dead.queue, "Name of the queue")->required();
+  CLI::Option* limit = dead->add_option("--limit", draft.dead.limit, "Most dead letters shown")
+                           ->check(CLI::Range(1, kJobsShownMax))
+                           ->capture_default_str();
+  dead->add_flag("--all", draft.dead.all, "Every one of them")->excludes(limit);
+  dead->footer(examples("  sluice dead mail\n  sluice dead mail --all -o json\n"));
+  choose(dead, draft, draft.dead);
+
+  CLI::App* redrive = app.add_subcommand("redrive", "Give dead letters another life");
+  redrive->add_option("QUEUE", draft.redrive.queue, "Name of the queue")->required();
+  CLI::Option* ids = redrive->add_option("ID", draft.redrive.ids, "Which ones (default: all)");
+  redrive->add_option("--reason", draft.redrive.reason, "Only those that died of this reason")
+      ->excludes(ids);
+  redrive
+      ->add_option("--died-before", draft.redrive.died_before, "Only those that died before then")
+      ->check(kMoment)
+      ->excludes(ids);
+  redrive->add_option("--died-after", draft.redrive.died_after, "Only those that died after then")
+      ->check(kMoment)
+      ->excludes(ids);
+  redrive->add_option("--max", draft.redrive.max, "At most so many, the oldest first")
+      ->check(CLI::Range(1, kRedriveMax))
+      ->capture_default_str();
+  redrive->add_option("--per-second", draft.redrive.per_second, "How fast")
+      ->check(CLI::Range(1, kRedrivePerSecondMax))
+      ->capture_default_str();
+  redrive->add_flag("--no-wait", draft.redrive.no_wait, "Return at once; the broker goes on");
+  redrive->add_option("--stop", draft.redrive.stop, "End the redrive of this id instead")
+      ->type_name("REDRIVE")
+      ->excludes(ids);
+  redrive->footer(
+      examples("  sluice redrive mail\n"
+               "  sluice redrive mail --reason Timeout --per-second 50\n"));
+  choose(redrive, draft, draft.redrive);
+
+  CLI::App* purge = app.add_subcommand("purge", "Drop the dead letters of a queue for good");
+  purge->add_option("QUEUE", draft.purge.queue, "Name of the queue")->required();
+  purge->add_flag("-y,--yes", draft.purge.yes, "Do not ask");
+  purge->footer(examples("  sluice purge mail --yes\n"));
+  choose(purge, draft, draft.purge);
+}
+
+void add_queue_commands(CLI::App& app, Draft& draft) {
+  CLI::App* watch = app.add_subcommand("watch", "Follow the figures of queues as they change");
+  watch->add_option("QUEUE", draft.watch.queue, "Only this queue");
+  watch->footer(examples("  sluice watch\n  sluice watch mail -o json | jq .figures.ready\n"));
+  choose(watch, draft, draft.watch);
+
+  CLI::App* cancel = app.add_subcommand("cancel", "Cancel a job; a running one is asked to stop");
+  cancel->add_option("QUEUE", draft.cancel.queue, "Name of the queue")->required();
+  CLI::Option* one = cancel->add_option("ID", draft.cancel.id, "Id of the job");
+  cancel->add_option("-l,--label", draft.cancel_labels, "All jobs with this NAME=VALUE; repeatable")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->excludes(one);
+  cancel->add_option("--state", draft.cancel.state, "All jobs in this state")
+      ->check(kState)
+      ->excludes(one);
+  cancel->add_option("--created-before", draft.cancel.created_before, "All jobs from before then")
+      ->check(kMoment)
+      ->excludes(one);
+  cancel->footer(
+      examples("  sluice cancel mail 0193e5c1-0000-7000-8000-000000000001\n"
+               "  sluice cancel mail --label run=42\n"));
+  cancel->callback([&draft] {
+    draft.mistake = read_labels(draft.cancel_labels, draft.cancel.labels);
+    const CancelCommand& command = draft.cancel;
+    if (command.id.empty() && draft.cancel_labels.empty() && command.state.empty() &&
+        command.created_before.empty()) {
+      draft.mistake = "cancel: an ID, --label, --state or --created-before says which jobs";
+    }
+    draft.options.command = command;
+  });
+
+  CLI::App* run = app.add_subcommand("run", "Let a job that waits for its time run now");
+  run->add_option("QUEUE", draft.run.queue, "Name of the queue")->required();
+  run->add_option("ID", draft.run.id, "Id of the job")->required();
+  choose(run, draft, draft.run);
+
+  CLI::App* reschedule = app.add_subcommand("reschedule", "Let a waiting job run at another time");
+  RescheduleCommand& move = draft.reschedule;
+  reschedule->add_option("QUEUE", move.queue, "Name of the queue")->required();
+  reschedule->add_option("ID", move.id, "Id of the job")->required();
+  CLI::Option_group* when = reschedule->add_option_group("when");
+  when->add_option("--run-at", move.run_at, "At this time")->check(kMoment);
+  when->add_option("--delay", move.delay_seconds, "So many seconds from now")
+      ->check(CLI::Range(0, kSecondsMax));
+  when->require_option(1);
+  reschedule->footer(examples("  sluice reschedule mail 0193… --delay 3600\n"));
+  choose(reschedule, draft, draft.reschedule);
+
+  CLI::App* pause = app.add_subcommand("pause", "Stop taking jobs, starting jobs, or both");
+  pause->add_option("QUEUE", draft.pause.queue, "Name of the queue")->required();
+  pause->add_flag("--enqueue", draft.pause.enqueue, "Take no jobs");
+  pause->add_flag("--dispatch", draft.pause.dispatch, "Start no jobs; running ones go on");
+  pause->footer(examples("  sluice pause mail --dispatch\n"));
+  choose(pause, draft, draft.pause);
+
+  CLI::App* resume = app.add_subcommand("resume", "Undo pause");
+  resume->add_option("QUEUE", draft.resume.queue, "Name of the queue")->required();
+  choose(resume, draft, draft.resume);
+}
+
+void add_resource_commands(CLI::App& app, Draft& draft) {
+  CLI::App* scale =
+      app.add_subcommand("scale", "Pin the number of workers, or give it back with auto");
+  scale->add_option("QUEUE", draft.scale.queue, "Name of the queue")->required();
+  scale->add_option("REPLICAS", draft.replicas, "A number, or auto")->required();
+  scale->footer(examples("  sluice scale mail 5\n  sluice scale mail auto\n"));
+  scale->callback([&draft] {
+    draft.mistake = read_replicas(draft.replicas, draft.scale);
+    draft.options.command = draft.scale;
+  });
+
+  CLI::App* trigger = app.add_subcommand("trigger", "Fire a schedule once, now");
+  trigger->add_option("SCHEDULE", draft.trigger.schedule, "Name of the schedule")->required();
+  trigger->footer(examples("  sluice trigger nightly-report\n"));
+  choose(trigger, draft, draft.trigger);
+}
+
+void add_access(CLI::App& app, Draft& draft) {
+  Access& access = draft.options.access;
+  app.add_option("--server", access.server,
+                 "Where the broker answers (default " + std::string(kDefaultServer) +
+                     "; on a cluster a port forward is made)")
+      ->envname("SLUICE_SERVER");
+  app.add_option("--ca-file", access.ca_file, "PEM authorities of an https server")
+      ->envname("SLUICE_CA_FILE");
+  app.add_option("--token-file", access.token_file, "Bearer token to show the server")
+      ->envname("SLUICE_TOKEN_FILE");
+  CLI::Option* kubeconfig =
+      app.add_option("--kubeconfig", access.cluster.kubeconfig, "Work on the cluster of this file");
+  CLI::Option* context =
+      app.add_option("--context", access.cluster.context, "Work on the cluster of this context");
+  app.add_option("--release-namespace", access.cluster.release_namespace,
+                 "Namespace Sluice is installed in")
+      ->capture_default_str();
+  app.add_option("--service-account", access.cluster.service_account,
+                 "Service account, in the namespace, whose token the broker is shown")
+      ->capture_default_str();
+  app.parse_complete_callback([&draft, kubeconfig, context] {
+    if (*kubeconfig || *context) draft.options.access.in_cluster = true;
+  });
+}
+
+// "sluice enqueue", of the command that was being parsed.
+std::string command_of(const CLI::App& app) {
+  std::string name = app.get_name();
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? name : name + ' ' + command_of(*chosen.front());
+}
+
+ParseEnd usage_error(const CLI::App& app, const std::string& mistake) {
+  return {ExitCode::kUsage, "sluice: " + mistake + "; see `" + command_of(app) + " --help`\n"};
+}
+
+}  // namespace
+
+std::variant<Options, ParseEnd> parse_options(std::vector<std::string> arguments) {
+  Draft draft;
+  CLI::App app(kAbout, "sluice");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.get_formatter()->column_width(34);
+  app.set_version_flag("--version", "sluice 0.1.0");
+  add_access(app, draft);
+  app.add_option("-n,--namespace", draft.options.namespace_name,
+                 "Namespace of queues and jobs (default: default, or the context's)");
+  const std::map<std::string, OutputFormat> formats = {{"table", OutputFormat::kTable},
+                                                       {"json", OutputFormat::kJson},
+                                                       {"yaml", OutputFormat::kYaml}};
+  app.add_option("-o,--output", draft.options.output, "How to print")
+      ->transform(CLI::Transformer(formats).description(""))
+      ->type_name("table|json|yaml");
+  add_dev(app, draft);
+  add_enqueue(app, draft);
+  add_get(app, draft);
+  add_queue_commands(app, draft);
+  add_dead(app, draft);
+  add_resource_commands(app, draft);
+
+  // The parser takes its arguments from the back.
+  if (!arguments.empty()) {
+    draft.options.access.in_cluster = arguments.front().ends_with("kubectl-sluice");
+    arguments.erase(arguments.begin());
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success& help) {
+    std::ostringstream text;
+    std::ostringstream unused;
+    app.exit(help, text, unused);
+    return ParseEnd{ExitCode::kOk, text.str()};
+  } catch (const CLI::Error& error) {
+    return usage_error(app, error.what());
+  }
+  if (!draft.mistake.empty()) return usage_error(app, draft.mistake);
+  return draft.options;
+}
+
+}  // namespace sluice::cli
