@@ -46,6 +46,13 @@ Result<std::string> job_body(const JobFields& fields, std::string_view payload,
   if (!fields.labels.empty()) add("labels", Json(fields.labels).dump());
   if (!fields.depends_on.empty()) add("dependsOn", Json(fields.depends_on).dump());
   if (fields.run_on_parent_failure) add("onParentFailure", json_text("Run"));
+  if (!fields.unique_key.empty()) add("uniqueKey", json_text(fields.unique_key));
+  if (fields.replace) add("onDuplicate", json_text("Replace"));
+  if (!fields.callback.empty()) {
+    Json callback = {{"url", fields.callback}};
+    if (!fields.callback_secret.empty()) callback["secretName"] = fields.callback_secret;
+    add("callback", callback.dump());
+  }
   add("payload", std::string(payload));
   return body + '}';
 }

@@ -24,11 +24,15 @@ struct JobFields {
   api::Labels labels;
   std::vector<std::string> depends_on;
   bool run_on_parent_failure = false;
+  std::string unique_key;
+  bool replace = false;
+  std::string callback;         // URL that is told how the job ended
+  std::string callback_secret;  // name of the secret that signs it
 
   bool is_empty() const {
     return !priority && !delay_seconds && run_at.empty() && expires_at.empty() &&
            !timeout_seconds && tenant.empty() && key.empty() && labels.empty() &&
-           depends_on.empty() && !run_on_parent_failure;
+           depends_on.empty() && !run_on_parent_failure && unique_key.empty() && callback.empty();
   }
 };
 

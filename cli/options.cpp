@@ -167,6 +167,16 @@ void add_enqueue(CLI::App& app, Draft& draft) {
       ->check(CLI::Range(1, kSecondsMax));
   sub->add_option("--tenant", fields.tenant, "On whose turn it starts: tenants take turns");
   sub->add_option("--key", fields.key, "Jobs of one key start in order where perKey is 1");
+  CLI::Option* unique_key =
+      sub->add_option("--unique-key", fields.unique_key,
+                      "While a job of this key has not ended, a second one is not made");
+  sub->add_flag("--replace", fields.replace, "It takes the place of one that waits under the key")
+      ->needs(unique_key);
+  CLI::Option* callback = sub->add_option("--callback", fields.callback,
+                                          "URL that is told, by a POST, how the job has ended");
+  sub->add_option("--callback-secret", fields.callback_secret,
+                  "Name of the secret that signs it, one that the broker has")
+      ->needs(callback);
   sub->add_option("-l,--label", draft.labels, "NAME=VALUE; may be repeated")
       ->type_name("NAME=VALUE")
       ->expected(1)

@@ -46,6 +46,10 @@ struct NewJob {
   std::optional<ScheduleTick> schedule;
   std::vector<JobId> depends_on;  // each once
   api::ParentFailure on_parent_failure = api::ParentFailure::kDead;
+  std::optional<api::Callback> callback;
+  std::optional<Uuid> group;  // one that was begun
+  std::string unique_key;     // empty: none
+  bool replace = false;       // with a unique_key: the job that waits under it makes way
 };
 
 // What the store held under a new job's key or given id, read before the command reached the
@@ -66,9 +70,10 @@ struct Lookup {
 struct Enqueued {
   JobId id;
   std::optional<api::JobState> state = api::JobState::kReady;  // absent: its record is gone
-  bool repeated = false;  // the key, id or tick was known: nothing was written
-  bool skipped = false;   // the tick made no job, or none that is known any more
-  bool stale = false;     // a parent has ended since the lookup: nothing was done, look again
+  bool repeated = false;               // the key, id or tick was known: nothing was written
+  bool skipped = false;                // the tick made no job, or none that is known any more
+  std::optional<JobId> replaced = {};  // the job that waited under the unique key
+  bool stale = false;  // a parent has ended since the lookup: nothing was done, look again
 };
 
 // What a queue asks of its producers besides.
@@ -143,77 +148,6 @@ struct SettleRequest {
   std::optional<api::RunError> error;
   std::optional<int> retry_after_seconds;
   std::vector<FollowUp> follow_ups;  // with Succeeded alone
-};
-
-// --- queues, workers, jobs as people see them -------------------------------------------------
-
-struct ConfigureRequest {
-  QueueName queue;
-  api::QueueSpec spec;
-  std::optional<std::string> uid;
-  std::optional<std::int64_t> generation;
-};
-
-enum class JobsPolicy { kRetain, kPurge };
-
-struct DeleteQueueRequest {
-  QueueName queue;
-  std::optional<std::string> uid;
-  std::optional<JobsPolicy> jobs;
-};
-
-enum class GoneCause { kDisruption, kCrash, kUnknown };
-
-// A job for showing. Finished jobs come from the store; these are the living and the dead.
-struct JobView {
-  JobRecord record;  // extras is null: the copy below owns them
-  JobExtras extras;
-  api::JobState state = api::JobState::kReady;
-  std::string worker;
-  std::optional<TimePoint> started_at;
-  std::optional<api::Progress> progress;
-};
-
-struct QueueView {
-  QueueName name;
-  QueueNumber number{};
-  api::QueueSpec spec;
-  std::string uid;
-  std::int64_t generation = 0;
-  bool retained = false;
-  api::Pause paused;  // effective: the spec's or the override's
-  api::Pause pause_override;
-  api::QueueFigures figures;
-  std::vector<api::WorkerFigures> workers;
-};
-
-struct DeadFilter {
-  std::optional<std::vector<JobId>> ids;
-  std::string reason;
-  std::string tenant;
-  std::string key;
-  std::optional<TimePoint> died_before;
-  std::optional<TimePoint> died_after;
-  std::size_t max = 5'000;
-};
-
-struct OutcomeEntry {
-  QueueNumber queue{};
-  QueueName queue_name;
-  JobId id;
-  JobSource source;
-  api::JobState state = api::JobState::kReady;
-  std::optional<JobView> live;  // absent once Succeeded or Cancelled: read it from the store
-};
-
-struct OutcomePage {
-  std::vector<OutcomeEntry> entries;
-  std::string cursor;  // where the next call goes on
-};
-
-struct ScheduleView {
-  std::optional<TimePoint> last_tick;
-  std::vector<JobId> running;  // jobs of the schedule that have not ended
 };
 
 }  // namespace sluice::broker

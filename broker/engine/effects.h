@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/engine/commands.h"
@@ -24,11 +25,14 @@ struct Effects {
     std::string reason;  // of a dead one
   };
   std::vector<JobEnd> ends;  // of all jobs in queues somebody listens to
+  // Callback queues with something to deliver that may start.
+  std::vector<std::pair<QueueName, QueueNumber>> deliveries;
   bool outcomes_changed = false;
   std::vector<api::QueueSignal> signals;
 
   bool empty() const {
-    return claims.empty() && ended.empty() && ends.empty() && !outcomes_changed && signals.empty();
+    return claims.empty() && ended.empty() && ends.empty() && deliveries.empty() &&
+           !outcomes_changed && signals.empty();
   }
 };
 

@@ -10,9 +10,12 @@
 
 #include "broker/engine/commands.h"
 #include "broker/engine/effects.h"
+#include "broker/engine/groups.h"
+#include "broker/engine/namespaces.h"
 #include "broker/engine/records.h"
 #include "broker/engine/redrive.h"
 #include "broker/engine/types.h"
+#include "broker/engine/views.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
 
@@ -36,6 +39,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Before the start-up. What is over a limit already stays.
+  void limit_namespaces(NamespaceLimitTable limits);
+
   // Start-up: the store fills the visitor, then finish_load() gives recorded leases their full time
   // again. No other call comes before.
   RecordVisitor& loader();
@@ -43,10 +49,19 @@ class Engine {
 
   // --- producers ---
   // kNotFound (no such queue, or let go; with a field: no such parent), kQueuePaused, kQueueFull,
-  // kIdempotency, kTooLarge, kInvalidArgument. What refuses the queue is the same for all enqueues
-  // of one step. A reply that is stale has left `job` as it was.
+  // kNamespaceFull, kIdempotency, kTooLarge, kInvalidArgument. What refuses the queue is the same
+  // for all enqueues of one step. A reply that is stale has left `job` as it was.
   Result<Enqueued> enqueue(const QueueName& queue, NewJob&& job, const Lookup& lookup, Now now,
                            RecordSink& sink);
+  // Whether enqueue() would call the lookup stale.
+  bool is_stale(const QueueName& queue, const NewJob& job, const Lookup& lookup) const;
+  // A batch's group: begun, then each of its jobs enqueued with its id, then sealed, in one step.
+  // kNotFound (no such queue), kQueueFull (too many groups). A group that is there already is gone
+  // on with.
+  Result<Uuid> begin_group(const QueueName& queue, const NewGroup& wanted, Now now);
+  // Absent when no job was taken: then there is no group.
+  std::optional<Uuid> seal_group(const QueueName& queue, Uuid id, Now now, RecordSink& sink);
+  Result<GroupRecord> find_group(const QueueName& queue, Uuid id) const;
   // As of the end of the last step; none for a queue that is not there.
   PressureView pressure(const QueueName& queue, Now now) const;
   // What the store keeps this queue's jobs under, also once it was let go with them; kNotFound.

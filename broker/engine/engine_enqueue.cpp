@@ -17,7 +17,8 @@ Error idempotency_conflict(JobId id) {
 bool needs_extras(const NewJob& job) {
   return !job.labels.empty() || !job.tenant.empty() || !job.key.empty() || job.retry ||
          job.timeout_seconds || job.ttl_seconds_after_finished || job.expires_at || job.source ||
-         job.schedule || job.id || !job.depends_on.empty();
+         job.schedule || job.id || !job.depends_on.empty() || job.callback || job.group ||
+         !job.unique_key.empty();
 }
 
 }  // namespace
@@ -105,6 +106,7 @@ Result<Enqueued> Engine::enqueue(const QueueName& name, NewJob&& job, const Look
   if (!found) return std::move(found).error();
   QueueState& queue = **found;
   if (auto repeat = s.find_repeat(queue, job, lookup)) return std::move(*repeat);
+  if (const auto held = s.find_duplicate(queue, job)) return *held;
   if (queue.enqueue_paused()) {
     return Error{ErrorCode::kQueuePaused, "enqueueing into " + name.name + " is paused"};
   }
@@ -119,6 +121,7 @@ Result<Enqueued> Engine::enqueue(const QueueName& name, NewJob&& job, const Look
                      " takes " + std::to_string(queue.spec().payload.max_bytes),
                  "payload"};
   }
+  if (const Status room = s.check_room(queue, job); !room) return room.error();
   if (const Status checked = s.check_parents(name, job, lookup); !checked) {
     if (checked.error().code == ErrorCode::kUnavailable) return Enqueued{.stale = true};
     return checked.error();
@@ -126,19 +129,21 @@ Result<Enqueued> Engine::enqueue(const QueueName& name, NewJob&& job, const Look
   if (job.schedule && !s.admit_tick(queue, *job.schedule, now, sink)) {
     return Enqueued{.skipped = true};
   }
+  const auto replaced = s.make_way(queue, job, now, sink);
   const JobId id = s.insert_new(queue, std::move(job), lookup, now, sink);
   const Slot slot = s.jobs.find(id);
-  return Enqueued{.id = id, .state = slot == kNoSlot ? JobState::kDead : s.jobs[slot].state};
+  return Enqueued{.id = id,
+                  .state = slot == kNoSlot ? JobState::kDead : s.jobs[slot].state,
+                  .replaced = replaced};
 }
 
 // A job that its parents' ends kill at once may already be gone again.
 JobId Engine::State::insert_new(QueueState& queue, NewJob&& request, const Lookup& lookup, Now now,
                                 RecordSink& sink) {
-  const Slot slot = jobs.insert(request.id ? *request.id : ids.next(now.wall));
+  const Slot slot = add_job(queue, request.id ? *request.id : ids.next(now.wall),
+                            static_cast<std::uint32_t>(request.payload.size()));
   Job& job = jobs[slot];
-  job.queue = queue.index;
   job.priority = static_cast<unsigned>(request.priority) % kPriorities;
-  job.payload_bytes = static_cast<std::uint32_t>(request.payload.size());
   job.created_at = now.wall;
   if (request.idempotency) {
     job.key =
@@ -157,12 +162,17 @@ JobId Engine::State::insert_new(QueueState& queue, NewJob&& request, const Looku
     extras.external_id = request.id.has_value();
     extras.depends_on = std::move(request.depends_on);
     extras.on_parent_failure = request.on_parent_failure;
+    extras.callback = std::move(request.callback);
+    extras.unique_key = std::move(request.unique_key);
+    extras.group = request.group;
     if (request.schedule) {
       extras.schedule_uid = request.schedule->uid;
       extras.schedule_tick = request.schedule->tick;
     }
   }
 
+  hold_unique_key(queue, job);
+  join_group(queue, job);
   queue.enqueued.add(1, now.steady);
   queue.bytes += job.payload_bytes;
   const TimePoint due_at = request.run_at  ? *request.run_at

@@ -312,6 +312,7 @@ void Engine::State::die(QueueState& queue, Slot slot, api::RunError error, Now n
   cut_text(error.message, kErrorMessageBytesMax);
   job.make_extras().error = std::move(error);
   leave_schedule(queue, slot, now, sink);
+  free_unique_key(queue, job);
   sink.drop_job(queue.record.number, job.id);
 
   job.state = JobState::kDead;
@@ -324,6 +325,8 @@ void Engine::State::die(QueueState& queue, Slot slot, api::RunError error, Now n
   write_job(queue, slot, sink);
   if (job.extras->source) note_outcome(queue, job.id, *job.extras->source, JobState::kDead);
   end_parent(job.id, JobState::kDead, false);
+  leave_group(queue, job, JobState::kDead, now, sink);
+  call_back(queue, job, JobState::kDead, {}, now, sink);
   tell_watchers(job);
   tell_listeners(queue, job, now);
   reset_alarm(queue);
@@ -335,6 +338,7 @@ void Engine::State::finish(QueueState& queue, Slot slot, JobState state, std::st
                            Now now, RecordSink& sink) {
   Job& job = jobs[slot];
   leave_schedule(queue, slot, now, sink);
+  free_unique_key(queue, job);
   sink.drop_job(queue.record.number, job.id);
   sink.drop_body(queue.record.number, job.id);
 
@@ -353,6 +357,8 @@ void Engine::State::finish(QueueState& queue, Slot slot, JobState state, std::st
   if (has_source || parents.contains(job.id)) sink.put_outcome(record);
   if (has_source) note_outcome(queue, job.id, *job.extras->source, state);
   end_parent(job.id, state, true);
+  leave_group(queue, job, state, now, sink);
+  call_back(queue, job, state, result, now, sink);
   leave_parents(job, sink);
   const TimePoint keep_until =
       job.created_at + std::chrono::seconds{queue.spec().idempotency_seconds};
@@ -363,7 +369,7 @@ void Engine::State::finish(QueueState& queue, Slot slot, JobState state, std::st
   tell_listeners(queue, job, now);
   queue.bytes -= job.payload_bytes;
   queue.drained.add(now.steady);
-  jobs.erase(slot);
+  remove_job(slot);
   mark_changed(queue);
 }
 
@@ -406,7 +412,7 @@ void Engine::State::remove_dead(QueueState& queue, Slot slot, Now now, RecordSin
   note_end(slot);
   if (const auto end = recent_ends.find(job.id); end != recent_ends.end())
     end->second.state.reset();
-  jobs.erase(slot);
+  remove_job(slot);
 }
 
 void Engine::State::evict_dead(QueueState& queue, Now now, RecordSink& sink) {

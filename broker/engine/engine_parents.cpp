@@ -71,6 +71,11 @@ Status Engine::State::check_parents(const QueueName& child, const NewJob& job,
   return Ok{};
 }
 
+bool Engine::is_stale(const QueueName& queue, const NewJob& job, const Lookup& lookup) const {
+  const Status checked = state_->check_parents(queue, job, lookup);
+  return !checked && checked.error().code == ErrorCode::kUnavailable;
+}
+
 ParentState& Engine::State::hold_parent(JobId id, const Lookup& lookup, RecordSink& sink) {
   const auto [at, is_new] = parents.try_emplace(id);
   ParentState& parent = at->second;

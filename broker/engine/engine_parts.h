@@ -31,6 +31,7 @@ inline constexpr Duration kUrgentSignalInterval = std::chrono::milliseconds{5};
 // A worker without leases that was not heard of for this long is forgotten.
 inline constexpr Duration kWorkerForgottenAfter = std::chrono::minutes{10};
 inline constexpr std::size_t kReleasedUidsMax = 100;
+api::QueueSpec callback_queue_spec();               // the same whatever an older version has stored
 inline constexpr int kKeptForWatchersSeconds = 60;  // the longest wait there is
 
 }  // namespace sluice::broker

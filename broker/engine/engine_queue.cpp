@@ -44,6 +44,10 @@ std::optional<Error> refusal(const QueueRecord& held, const ConfigureRequest& re
 Status Engine::configure(const ConfigureRequest& request, Now now, RecordSink& sink) {
   State& s = *state_;
   QueueState* queue = s.find_queue(request.queue);
+  const bool is_new = queue == nullptr || queue->is_shell();
+  if (is_new) {
+    if (Status room = s.check_queue_room(request.queue); !room) return room;
+  }
   if (queue == nullptr) {
     QueueRecord record;
     record.number = QueueNumber{s.next_queue_number};
@@ -133,7 +137,7 @@ void Engine::State::drop_queue(QueueState& queue, RecordSink& sink) {
     leave_parents(job, sink);
     job.state = JobState::kCancelled;
     tell_watchers(job);
-    jobs.erase(slot);
+    remove_job(slot);
   }
   std::vector<JobId> outcomes;
   for (const auto& [id, source] : sources) {
@@ -147,6 +151,7 @@ void Engine::State::drop_queue(QueueState& queue, RecordSink& sink) {
   }
   sink.drop_queue(queue.record.number);
   drop_redrives(queue);
+  drop_groups(queue);
   drop_parents(queue);
   alarms.erase({queue.alarm, queue.index});
   flow_alarms.erase({queue.flow_alarm, queue.index});

@@ -105,6 +105,8 @@ Status Engine::State::queue(QueueRecord record) {
   auto state = std::make_unique<QueueState>();
   state->index = static_cast<std::uint32_t>(queues.size());
   state->record = std::move(record);
+  if (is_callback_queue(state->record.name)) state->record.spec = callback_queue_spec();
+  state->usage = &namespace_usage[state->record.name.namespace_name];
   state->lines.set_limit(limit_per_key(state->record.spec));
   next_queue_number =
       std::max(next_queue_number, static_cast<std::uint32_t>(state->record.number) + 1);
@@ -128,9 +130,8 @@ Status Engine::State::job(const JobRecord& record, std::unique_ptr<JobExtras> ex
   if (jobs.find(record.id) != kNoSlot) {
     return Error{ErrorCode::kCorruption, "two records of job " + to_string(record.id)};
   }
-  const Slot slot = jobs.insert(record.id);
+  const Slot slot = add_job(*queue, record.id, record.payload_bytes);
   Job& job = jobs[slot];
-  job.queue = queue->index;
   job.priority = static_cast<unsigned>(record.priority) % kPriorities;
   job.attempts = static_cast<std::uint16_t>(record.attempts);
   job.lease_losses = static_cast<std::uint16_t>(record.lease_losses);
@@ -139,7 +140,6 @@ Status Engine::State::job(const JobRecord& record, std::unique_ptr<JobExtras> ex
   job.runs = record.runs;
   job.cancel_requested = record.cancel_requested;
   job.acknowledged = record.acknowledged;
-  job.payload_bytes = record.payload_bytes;
   job.created_at = record.created_at;
   job.due_at = record.due_at;
   job.order_key = record.order_key;
@@ -167,6 +167,7 @@ Status Engine::State::job(const JobRecord& record, std::unique_ptr<JobExtras> ex
     queue->dead.insert({job.due_at, job.id});
   } else {
     queue->bytes += job.payload_bytes;
+    hold_unique_key(*queue, job);
     load_waiting(*queue, slot, record.backing_off);
   }
   if (job.extras && job.extras->source) {
@@ -268,6 +269,7 @@ Status Engine::finish_load(Now now, RecordSink& sink) {
   s.last_loaded = nullptr;
   s.link_loaded_children(sink);
   s.resume_redrives(now);
+  s.order_groups();
   for (const auto& queue : s.queues) {
     // What was started before is not known any more.
     if (const auto& rate = queue->spec().rate_limit) {
@@ -275,6 +277,7 @@ Status Engine::finish_load(Now now, RecordSink& sink) {
     }
     s.reset_alarm(*queue);
     s.look_at_flow(*queue, now);
+    if (is_callback_queue(queue->record.name)) s.mark_changed(*queue);
   }
   return Ok{};
 }

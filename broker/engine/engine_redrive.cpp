@@ -43,6 +43,9 @@ void Engine::State::revive(QueueState& queue, Slot slot, Now now, RecordSink& si
   job.extras->last_settlement.reset();
   job.extras->expires_at.reset();  // a person wants it to run now
   queue.bytes += job.payload_bytes;
+  if (queue.unique_keys.contains(job.extras->unique_key)) job.extras->unique_key.clear();
+  hold_unique_key(queue, job);
+  return_to_group(queue, job, now, sink);
   if (const auto parent = parents.find(job.id); parent != parents.end()) {
     parent->second.end.reset();  // who comes from now on waits for the new life
   }

@@ -1,26 +1,20 @@
-// The engine's inside: its data and the moves that every command is made of.
+// The engine's inside: the moves that every command is made of.
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "broker/engine/engine.h"
-#include "broker/engine/engine_parts.h"
-#include "broker/engine/lease_state.h"
+#include "broker/engine/engine_tables.h"
 #include "broker/engine/pressure.h"
-#include "broker/engine/queue_state.h"
 #include "broker/engine/retry.h"
 
 namespace sluice::broker {
 
-class Engine::State final : public RecordVisitor {
+class Engine::State final : public EngineTables, public RecordVisitor {
  public:
   State(std::uint32_t boot_number, std::uint64_t seed)
       : boot(boot_number), ids(boot_number), jitter(seed) {}
@@ -104,8 +98,38 @@ class Engine::State final : public RecordVisitor {
   void drop_parents(const QueueState& queue);
   std::vector<GrantedParent> parents_of(const Job& job) const;
 
+  // --- namespaces ---
+  const NamespaceLimits& limits_of(const std::string& namespace_name) const;
+  Status check_room(const QueueState& queue, const NewJob& job) const;
+  Status check_queue_room(const QueueName& name) const;
+  Slot add_job(QueueState& queue, JobId id, std::uint32_t payload_bytes);
+  void remove_job(Slot slot);
+
+  // --- groups ---
+  Status group(GroupRecord record) override;
+  void order_groups();
+  void join_group(QueueState& queue, Job& job);
+  void keep_group(QueueState& queue, GroupRecord& group, Now now, RecordSink& sink);
+  void leave_group(QueueState& queue, const Job& job, api::JobState end, Now now, RecordSink& sink);
+  void return_to_group(QueueState& queue, const Job& job, Now now, RecordSink& sink);
+  void tell_group(const QueueState& queue, const GroupRecord& group, Now now, RecordSink& sink);
+  void drop_groups(const QueueState& queue);
+
+  // --- unique keys ---
+  std::optional<Enqueued> find_duplicate(const QueueState& queue, const NewJob& job) const;
+  std::optional<JobId> make_way(QueueState& queue, const NewJob& job, Now now, RecordSink& sink);
+  void hold_unique_key(QueueState& queue, Job& job);
+  void free_unique_key(QueueState& queue, const Job& job);
+
+  // --- callbacks ---
+  QueueState& callback_queue(const std::string& namespace_name, Now now, RecordSink& sink);
+  void call_back(const QueueState& queue, const Job& job, api::JobState state,
+                 std::string_view result, Now now, RecordSink& sink);
+  void deliver_later(const std::string& namespace_name, NewJob&& delivery, Now now,
+                     RecordSink& sink);
+  void tell_deliverer(const QueueState& queue, Now now);
+
   // --- redrives ---
-  using RedriveKey = std::pair<std::uint32_t, Uuid>;  // queue index, then as they were made
   void revive(QueueState& queue, Slot dead, Now now, RecordSink& sink);
   bool step_redrive(RedriveRecord& task, QueueState& queue, Now now, RecordSink& sink);
   void run_redrive(RedriveKey key, Now now, RecordSink& sink);
@@ -171,49 +195,6 @@ class Engine::State final : public RecordVisitor {
   Jitter jitter;
   std::uint64_t claims_made = 0;
   BatchNumber open_batch = 0;
-
-  JobTable jobs;
-  std::vector<std::unique_ptr<QueueState>> queues;  // null where one was dropped
-  std::map<QueueName, QueueState*> queue_by_name;
-  std::uint32_t next_queue_number = 1;
-  mutable QueueState* last_loaded = nullptr;
-
-  LeaseTable leases;
-  SlotHeap<LeaseTable> lease_ends;
-  std::unordered_map<std::uint64_t, LeaseList> claims;  // the live leases of each, never none
-  std::vector<ClaimRecord> loaded_claims;
-
-  std::set<std::pair<TimePoint, std::uint32_t>> alarms;  // queue indexes by QueueState::alarm
-  std::set<std::pair<SteadyPoint, std::uint32_t>> flow_alarms;
-  std::set<std::pair<TimePoint, JobId>> expiries;  // waiting jobs with expiresAt
-
-  std::unordered_map<JobId, ParentState> parents;
-  std::deque<JobId> to_release;  // ended parents with children that wait
-  std::vector<Slot> loaded_children;
-  std::unordered_map<JobId, LoadedEnd> loaded_ends;
-
-  std::map<RedriveKey, RedriveRecord> redrives;
-  std::set<std::pair<SteadyPoint, RedriveKey>> redrives_due;
-
-  std::map<std::pair<std::uint32_t, Hash128>, RecentKey> recent_keys;  // by queue index and key
-  std::map<JobId, RecentEnd> recent_ends;                              // of jobs with given ids
-  std::deque<std::pair<BatchNumber, std::pair<std::uint32_t, Hash128>>> recent_key_order;
-  std::deque<std::pair<BatchNumber, JobId>> recent_end_order;
-
-  std::unordered_map<WaiterId, std::pair<std::uint32_t, std::list<Waiter>::iterator>> waiters;
-  std::set<std::uint32_t> to_serve;    // queues whose waiters may have something to get
-  std::set<std::uint32_t> to_look_at;  // queues whose flow control this step may have changed
-  std::map<JobId, int> watched;
-  std::map<QueueName, int> listened_to;
-
-  std::map<std::uint64_t, JobId> outcome_order;  // by sequence
-  std::unordered_map<JobId, SourceState> sources;
-  std::multimap<std::string, JobId> jobs_by_source;
-  std::uint64_t last_sequence = 0;
-
-  bool signals_wanted = false;
-  std::set<std::uint32_t> to_signal;
-  Effects effects;
 };
 
 }  // namespace sluice::broker

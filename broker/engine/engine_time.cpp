@@ -205,7 +205,10 @@ Effects Engine::take_effects(Now now, RecordSink& sink) {
   s.release_some(now, sink);
   for (const std::uint32_t index : s.to_serve) s.serve_waiters(*s.queues[index], now, sink);
   s.to_serve.clear();
-  for (const std::uint32_t index : s.to_look_at) s.look_at_flow(*s.queues[index], now);
+  for (const std::uint32_t index : s.to_look_at) {
+    s.look_at_flow(*s.queues[index], now);
+    s.tell_deliverer(*s.queues[index], now);
+  }
   s.to_look_at.clear();  // looking marks what it changed: that was this look
   if (s.signals_wanted) s.collect_signals(now);
   return std::exchange(s.effects, {});

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "broker/engine/commands.h"
 #include "broker/engine/job_table.h"
 #include "broker/engine/key_lines.h"
+#include "broker/engine/namespaces.h"
 #include "broker/engine/rate_limit.h"
 #include "broker/engine/rates.h"
 #include "broker/engine/start_throttle.h"
@@ -64,7 +66,8 @@ struct QueueState {
   using Heap = SlotHeap<JobTable>;
 
   QueueRecord record;
-  std::uint32_t index = 0;  // of this queue in the engine
+  std::uint32_t index = 0;          // of this queue in the engine
+  NamespaceUsage* usage = nullptr;  // of its namespace
 
   // Jobs by where they wait.
   TenantOrder order;  // Ready
@@ -82,6 +85,9 @@ struct QueueState {
   std::map<std::string, std::string> last_instance;
   std::list<Waiter> waiters;  // first come first served
   std::map<std::string, ScheduleState> schedules;
+  std::unordered_map<std::string, JobId> unique_keys;  // held by jobs that have not ended
+  std::size_t unfinished_groups = 0;
+  std::deque<Uuid> finished_groups;  // as they finished
 
   Rate enqueued, became_ready, started, succeeded, failed;
   RecentRuns runs;

@@ -103,6 +103,7 @@ struct ScheduleRecord {
 };
 
 struct RedriveRecord;  // redrive.h
+struct GroupRecord;    // groups.h
 
 // Where the engine's records go. Each call copies what it needs before it returns.
 class RecordSink {
@@ -137,17 +138,20 @@ class RecordSink {
   virtual void put_schedule(const ScheduleRecord& record) = 0;
   virtual void put_redrive(const RedriveRecord& record) = 0;
   virtual void drop_redrive(QueueNumber queue, Uuid id) = 0;
+  virtual void put_group(const GroupRecord& record) = 0;
+  virtual void drop_group(QueueNumber queue, Uuid id) = 0;
 };
 
-// What the store hands over at start, in this order: queues, schedules, redrives, jobs, dead jobs,
-// outcomes, claims. Returns an error for what cannot be true (a job of an unknown queue): the start
-// is refused.
+// What the store hands over at start, in this order: queues, schedules, redrives, groups, jobs,
+// dead jobs, outcomes, claims. Returns an error for what cannot be true (a job of an unknown
+// queue): the start is refused.
 class RecordVisitor {
  public:
   virtual ~RecordVisitor() = default;
   virtual Status queue(QueueRecord record) = 0;
   virtual Status schedule(ScheduleRecord record) = 0;
   virtual Status redrive(RedriveRecord record) = 0;
+  virtual Status group(GroupRecord record) = 0;
   virtual Status job(const JobRecord& record, std::unique_ptr<JobExtras> extras) = 0;  // any state
   virtual Status outcome(const FinishedRecord& record, std::unique_ptr<JobExtras> extras) = 0;
   virtual Status claim(ClaimRecord record) = 0;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "broker/engine/commands.h"
+#include "broker/engine/views.h"
 
 namespace sluice::broker {
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/api/job_protocol.h"
@@ -39,6 +40,14 @@ struct QueueName {
   std::string name;
   friend auto operator<=>(const QueueName&, const QueueName&) = default;
 };
+
+// The queue of each namespace that callbacks are delivered from. The broker makes and works it;
+// nobody else configures it, enqueues into it or claims from it.
+inline constexpr std::string_view kCallbackQueueName = "sluice-callbacks";
+
+inline bool is_callback_queue(const QueueName& queue) {
+  return queue.name == kCallbackQueueName;
+}
 
 // The resource behind a job: outcomes of such jobs are kept until acknowledged.
 struct JobSource {
@@ -104,7 +113,10 @@ struct JobExtras {
   bool external_id = false;  // the id was given by the caller
   std::vector<JobId> depends_on;
   api::ParentFailure on_parent_failure = api::ParentFailure::kDead;
-  std::uint8_t parents_left = 0;  // of depends_on, those it waits for; not stored
+  std::optional<Uuid> group;
+  std::string unique_key;                 // held until the job has ended
+  std::optional<api::Callback> callback;  // of a delivery: where to
+  std::uint8_t parents_left = 0;          // of depends_on, those it waits for; not stored
   std::optional<LastSettlement> last_settlement;
   std::string worker;  // of the last run
   std::optional<TimePoint> started_at;
@@ -115,8 +127,8 @@ struct JobExtras {
   bool is_plain() const {
     return labels.empty() && tenant.empty() && key.empty() && !retry && !timeout_seconds &&
            !ttl_seconds_after_finished && !expires_at && !source && schedule_uid.empty() &&
-           !external_id && !last_settlement && depends_on.empty() && worker.empty() &&
-           !started_at && !error && history.empty();
+           !external_id && !last_settlement && depends_on.empty() && !group && unique_key.empty() &&
+           !callback && worker.empty() && !started_at && !error && history.empty();
   }
 };
 

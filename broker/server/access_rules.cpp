@@ -40,6 +40,7 @@ constexpr std::array<AccessRule, kRoutes> kRules = {{
     {Route::kGetRedrive, Access::kRight, {"update", "queues/dead"}},
     {Route::kCancelRedrive, Access::kRight, {"update", "queues/dead"}},
     {Route::kPurge, Access::kRight, {"update", "queues/dead"}},
+    {Route::kGetGroup, Access::kRight, {"get", "queues/jobs"}},
     {Route::kGetSchedule, Access::kRight, kConfigRight},
     {Route::kListQueues, Access::kRight, {"list", "queues"}},
     {Route::kOutcomes, Access::kRight, kConfigRight},

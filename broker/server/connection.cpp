@@ -296,6 +296,12 @@ Task<Response> Connection::answer(Request& request, std::optional<Route>& route,
       co_return early(*std::move(refusal));
     }
   }
+  if (is_callback_queue(match->queue) && is_closed_for_callbacks(match->route)) {
+    co_return early_error({ErrorCode::kInvalidArgument,
+                           std::string(kCallbackQueueName) +
+                               " is the broker's own queue: it makes, fills and works it",
+                           "queue"});
+  }
 
   BodyMemory memory(services_.request_bytes);
   if (auto refusal = refuse_by_header(request, *match, memory)) {

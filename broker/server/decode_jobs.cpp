@@ -1,6 +1,8 @@
 #include "broker/server/decode_jobs.h"
 
 #include "broker/server/idempotency.h"
+#include "common/api/limits.h"
+#include "common/http/client.h"
 
 namespace sluice::broker {
 namespace {
@@ -136,6 +138,13 @@ Status read_parent_failure(JsonView value, Draft& draft) {
   return Ok{};
 }
 
+Status read_duplicate(JsonView value, Draft& draft) {
+  const auto text = value.string();
+  if (text != "Keep" && text != "Replace") return must_be("must be Keep or Replace");
+  draft.job.replace = *text == "Replace";
+  return Ok{};
+}
+
 Status read_retry(JsonView value, Draft& draft) {
   auto policy = api::decode_retry_policy(value.raw(), draft.unknown, "retry");
   if (!policy) {
@@ -150,6 +159,34 @@ Status read_retry(JsonView value, Draft& draft) {
   }
   draft.job.retry = *std::move(policy);
   return Ok{};
+}
+
+struct CallbackDraft {
+  api::Callback callback;
+};
+
+constexpr Member<CallbackDraft> kCallbackMembers[] = {
+    {"url",
+     [](JsonView value, CallbackDraft& draft) -> Status {
+       if (auto status = assign(read_name(value, api::kUrlCharactersMax), draft.callback.url);
+           !status) {
+         return status;
+       }
+       const auto target = http::parse_target(draft.callback.url);
+       return target ? Status{Ok{}} : must_be("must be a URL: " + target.error().message);
+     }},
+    {"secretName",
+     [](JsonView value, CallbackDraft& draft) -> Status {
+       if (auto status = assign(read_name(value), draft.callback.secret_name); !status) {
+         return status;
+       }
+       if (api::is_dns_subdomain(draft.callback.secret_name)) return Ok{};
+       return must_be("must be a Kubernetes name (lower-case letters, digits, - and .)");
+     }},
+};
+
+Status read_callback(JsonView value, Draft& draft) {
+  return assign(decode_callback(value, draft.unknown), draft.job.callback);
 }
 
 // What follow-up jobs have, too.
@@ -205,7 +242,12 @@ constexpr Member<Draft> kJobMembers[] = {
      }},
     {"dependsOn", read_parents},
     {"onParentFailure", read_parent_failure},
-    {"callback", kNotBuilt<Draft>},
+    {"callback", read_callback},
+    {"uniqueKey",
+     [](JsonView value, Draft& draft) {
+       return assign(read_name(value, limits::kIdempotencyKeyBytesMax), draft.job.unique_key);
+     }},
+    {"onDuplicate", read_duplicate},
 };
 
 constexpr Member<Draft> kFollowUpMembers[] = {
@@ -221,6 +263,7 @@ constexpr Member<Draft> kFollowUpMembers[] = {
     {"queue",
      [](JsonView value, Draft& draft) -> Status {
        if (auto status = assign(read_name(value), draft.queue); !status) return status;
+       if (draft.queue == kCallbackQueueName) return must_be("is the broker's own queue");
        if (api::is_dns_label(draft.queue, api::kQueueNameMax)) return Ok{};
        return must_be("must be the name of a queue");
      }},
@@ -232,7 +275,7 @@ constexpr Member<Draft> kFollowUpMembers[] = {
      [](JsonView value, Draft& draft) {
        return assign(read_name(value, limits::kKeyBytesMax), draft.job.key);
      }},
-    {"callback", kNotBuilt<Draft>},
+    {"callback", read_callback},
 };
 
 // The rules across members.
@@ -256,6 +299,9 @@ Status check_draft(const Draft& draft, const DecodeJobOptions& options) {
   if (draft.job.schedule && !draft.job.depends_on.empty()) {
     return at_member("dependsOn", must_be("cannot stand beside schedule"));
   }
+  if (draft.job.replace && draft.job.unique_key.empty()) {
+    return at_member("onDuplicate", must_be("cannot stand without uniqueKey"));
+  }
   if (draft.key && options.idempotency_key && *draft.key != *options.idempotency_key) {
     return at_member("idempotencyKey", must_be("differs from the Idempotency-Key header"));
   }
@@ -263,6 +309,14 @@ Status check_draft(const Draft& draft, const DecodeJobOptions& options) {
 }
 
 }  // namespace
+
+Result<api::Callback> decode_callback(JsonView value, UnknownMembers unknown) {
+  CallbackDraft draft;
+  auto status = read_members<CallbackDraft>(value, kCallbackMembers, unknown, draft);
+  if (!status) return std::move(status).error();
+  if (draft.callback.url.empty()) return at_member("url", must_be("is required"));
+  return std::move(draft.callback);
+}
 
 Result<NewJob> decode_new_job(JsonView body, const DecodeJobOptions& options) {
   Draft draft;
@@ -290,33 +344,6 @@ Result<FollowUp> decode_follow_up(JsonView body, const QueueName& own, UnknownMe
   FollowUp follow_up{{own.namespace_name, std::move(draft.queue)}, std::move(draft.job)};
   follow_up.job.payload = draft.payload->raw();
   return follow_up;
-}
-
-Result<std::vector<Result<NewJob>>> decode_batch(JsonView body, const DecodeJobOptions& options) {
-  struct Jobs {
-    const DecodeJobOptions& options;
-    bool seen = false;
-    std::vector<Result<NewJob>> jobs;
-  };
-  constexpr Member<Jobs> kMembers[] = {
-      {"jobs", [](JsonView value, Jobs& into) -> Status {
-         if (value.kind() != JsonView::Kind::kArray) return must_be("must be an array");
-         into.seen = true;
-         value.for_each_element([&](JsonView element) {
-           into.jobs.push_back(decode_new_job(element, into.options));
-           return into.jobs.size() <= limits::kBatchJobsMax;
-         });
-         if (into.jobs.size() > limits::kBatchJobsMax) {
-           return must_be("must have at most " + std::to_string(limits::kBatchJobsMax) + " jobs");
-         }
-         return Ok{};
-       }}};
-
-  Jobs jobs{options};
-  auto status = read_members<Jobs>(body, kMembers, options.unknown, jobs);
-  if (!status) return std::move(status).error();
-  if (!jobs.seen) return at_member("jobs", must_be("is required"));
-  return std::move(jobs.jobs);
 }
 
 }  // namespace sluice::broker

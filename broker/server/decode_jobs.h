@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/engine/commands.h"
+#include "broker/engine/groups.h"
 #include "broker/server/members.h"
 
 namespace sluice::broker {
@@ -25,7 +26,15 @@ Result<NewJob> decode_new_job(JsonView body, const DecodeJobOptions& options);
 // `queue`, which is `own` where it is not given. The payload's size is the engine's to check.
 Result<FollowUp> decode_follow_up(JsonView body, const QueueName& own, UnknownMembers unknown);
 
-// {"jobs":[…]}: each job or what is wrong with it. An error when the batch itself is malformed.
-Result<std::vector<Result<NewJob>>> decode_batch(JsonView body, const DecodeJobOptions& options);
+// {"url","secretName"}: a URL that a request can be sent to, and the name of a secret.
+Result<api::Callback> decode_callback(JsonView value, UnknownMembers unknown);
+
+// {"jobs":[…],"group":{…}}: each job or what is wrong with it.
+struct NewBatch {
+  std::vector<Result<NewJob>> jobs;
+  std::optional<NewGroup> group;
+};
+// An error when the batch itself is malformed.
+Result<NewBatch> decode_batch(JsonView body, const DecodeJobOptions& options);
 
 }  // namespace sluice::broker

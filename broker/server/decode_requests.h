@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/engine/commands.h"
+#include "broker/engine/views.h"
 #include "broker/server/members.h"
 
 namespace sluice::broker {

@@ -17,6 +17,9 @@ struct Enqueueing {
   std::vector<std::size_t> todo = {};  // indexes of jobs without a result yet
   std::optional<QueueNumber> number = {};
   std::shared_ptr<const EndedParents> parents = {};
+  std::optional<NewGroup> group = {};  // that the jobs are
+  std::optional<Uuid> group_id = {};   // once one was taken
+  std::optional<Error> group_error = {};
   PressureView pressure = {};  // of the queue, as the last step saw it
 };
 

@@ -55,6 +55,8 @@ Handler handler_of(Route route) {
       return cancel_redrive;
     case Route::kPurge:
       return purge;
+    case Route::kGetGroup:
+      return get_group;
     case Route::kGetSchedule:
       return get_schedule;
     case Route::kListQueues:

@@ -17,6 +17,7 @@ Task<Response> enqueue_batch(Call& call);
 Task<Response> get_job(Call& call);
 Task<Response> cancel_job(Call& call);
 Task<Response> cancel_jobs(Call& call);
+Task<Response> get_group(Call& call);
 Task<Response> run_job(Call& call);
 Task<Response> reschedule_job(Call& call);
 

@@ -100,6 +100,9 @@ void Hub::on_effects(Effects&& effects) {
   if (!effects.claims.empty()) send_claims(std::move(effects.claims));
   if (!effects.signals.empty()) send_lines(effects.signals);
   if (!effects.ends.empty()) send_events(effects.ends);
+  if (deliver_) {
+    for (const auto& [queue, number] : effects.deliveries) deliver_(queue, number);
+  }
   if (!effects.ended.empty()) {
     const auto ended = std::make_shared<const std::vector<JobId>>(std::move(effects.ended));
     for (const Place& place : places_) {

@@ -93,6 +93,11 @@ class Hub final : public EffectsListener {
     places_.push_back({&desk, std::move(post), std::move(send_answered)});
   }
 
+  // Before the engine's loop starts; called on the commit thread, and must not block.
+  void set_deliverer(std::function<void(const QueueName&, QueueNumber)> deliverer) {
+    deliver_ = std::move(deliverer);
+  }
+
   void on_effects(Effects&& effects) override;
   void on_batch_released() override;
 
@@ -107,6 +112,7 @@ class Hub final : public EffectsListener {
   void send_events(const std::vector<Effects::JobEnd>& ends);
 
   std::vector<Place> places_;
+  std::function<void(const QueueName&, QueueNumber)> deliver_;
 };
 
 }  // namespace sluice::broker

@@ -95,6 +95,7 @@ int run(const BrokerOptions& options) {
   auto store = Store::open(*std::move(disk));
   if (!store) return fail("cannot open the data folder", store.error());
   Engine engine((*store)->boot(), std::random_device{}());
+  engine.limit_namespaces(options.namespace_limits);
   if (auto loaded = load(**store, engine, clock); !loaded) {
     return fail("cannot load the jobs", loaded.error());
   }

@@ -17,10 +17,6 @@ Error at_member(std::string_view name, Error error) {
   return error;
 }
 
-Error not_built(std::string_view name) {
-  return at_member(name, must_be("not built yet in this version"));
-}
-
 Error must_be(std::string what) {
   return {ErrorCode::kInvalidArgument, std::move(what)};
 }

@@ -27,17 +27,12 @@ struct Member {
   Status (*read)(JsonView value, T& into);
 };
 
-// Stands where a read would: the member belongs to a feature that is not built.
-template <typename T>
-inline constexpr Status (*kNotBuilt)(JsonView, T&) = nullptr;
-
 // Puts `name` in front of an error's message and field.
 Error at_member(std::string_view name, Error error);
-Error not_built(std::string_view name);
 Error must_be(std::string what);
 
-// Refuses what is no object, unknown members (or passes them over), members given twice and members
-// of features that are not built, each by name.
+// Refuses what is no object, unknown members (or passes them over) and members given twice, each by
+// name.
 template <typename T>
 Status read_members(JsonView object, std::span<const Member<T>> table, UnknownMembers unknown,
                     T& into);
@@ -92,8 +87,6 @@ Status read_members(JsonView object, std::span<const Member<T>> table, UnknownMe
     }
     if (seen >> index & 1) {
       error = at_member(name, must_be("is given twice"));
-    } else if (table[index].read == nullptr) {
-      error = not_built(name);
     } else if (auto status = table[index].read(value, into); !status) {
       error = at_member(name, std::move(status).error());
     }

@@ -10,6 +10,7 @@
 
 #include "broker/commit/engine_loop.h"
 #include "broker/engine/commands.h"
+#include "broker/engine/views.h"
 #include "broker/server/router.h"
 #include "common/api/job_protocol.h"
 

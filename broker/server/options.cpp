@@ -4,6 +4,8 @@
 #include <charconv>
 #include <map>
 
+#include "common/api/decode.h"
+
 namespace sluice::broker {
 
 namespace {
@@ -31,7 +33,73 @@ void add_security_options(CLI::App& app, BrokerOptions& options, TlsFiles& tls) 
                "everything");
 }
 
+void add_callback_options(CLI::App& app, CallbackOptions& callbacks,
+                          std::vector<std::string>& allowed) {
+  app.add_option("--callback-allow", allowed,
+                 "ADDRESS/BITS that callbacks may reach beside what is globally routable, as "
+                 "10.0.0.0/8; may be repeated")
+      ->type_name("CIDR")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option(
+      "--callback-secrets", callbacks.secrets_folder,
+      "Folder of the secrets that sign callbacks: the file NAMESPACE.NAME is what callbacks "
+      "of that namespace name as secretName NAME; read when one is used");
+  app.add_option("--callback-ca", callbacks.ca_file,
+                 "PEM file of whom https receivers of callbacks are trusted by")
+      ->capture_default_str();
+}
+
+Status allow(const std::vector<std::string>& blocks, CallbackOptions& callbacks) {
+  for (const std::string& text : blocks) {
+    auto block = http::AddressBlock::parse(text);
+    if (!block) return std::move(block).error();
+    callbacks.allowed.push_back(*std::move(block));
+  }
+  return Ok{};
+}
+
 }  // namespace
+
+Status parse_namespace_limit(const std::string& text, NamespaceLimitTable& limits) {
+  const auto bad = [&text](const std::string& why) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "\"" + text + "\": " + why + "; as [NAMESPACE:]queues=10,jobs=1000,bytes=1000000"};
+  };
+  const std::size_t colon = text.find(':');
+  const std::string name = colon == std::string::npos ? "" : text.substr(0, colon);
+  if (colon != std::string::npos && !api::is_dns_label(name)) {
+    return bad("what is before the colon is no name of a namespace");
+  }
+  NamespaceLimits& limit = limits[name];
+  std::string_view rest = std::string_view(text).substr(colon == std::string::npos ? 0 : colon + 1);
+  if (rest.empty()) return bad("it limits nothing");
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view one = rest.substr(0, comma);
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    const std::size_t equals = one.find('=');
+    const std::string_view what = one.substr(0, equals);
+    std::int64_t number = -1;
+    if (equals != std::string_view::npos) {
+      const char* end = one.data() + one.size();
+      const auto [stop, error] = std::from_chars(one.data() + equals + 1, end, number);
+      if (error != std::errc{} || stop != end) number = -1;
+    }
+    if (number < 0) return bad("\"" + std::string(one) + "\" has no whole number");
+    if (what == "queues") {
+      limit.queues = number;
+    } else if (what == "jobs") {
+      limit.jobs = number;
+    } else if (what == "bytes") {
+      limit.bytes = number;
+    } else {
+      return bad("there is no limit on \"" + std::string(what) + "\"");
+    }
+  }
+  return Ok{};
+}
 
 Result<ServerOptions> parse_listen(const std::string& text) {
   const auto bad = [&text] {
@@ -73,8 +141,18 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
                  "Port 0 takes a free one and prints it.")
       ->capture_default_str();
   add_security_options(app, options, tls);
+  std::vector<std::string> callbacks_allowed;
+  add_callback_options(app, options.server.callbacks, callbacks_allowed);
   app.add_option("--data", options.data, "Folder for the jobs; made when it is not there")
       ->required();
+  std::vector<std::string> namespace_limits;
+  app.add_option("--namespace-limit", namespace_limits,
+                 "[NAMESPACE:]queues=N,jobs=N,bytes=N: what each namespace, or this one, may hold; "
+                 "may be repeated")
+      ->type_name("LIMITS")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
   app.add_option("--threads", options.server.threads, "Network threads")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -93,6 +171,13 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
     app.parse(argc, argv);
     auto parsed = parse_listen(listen);
     if (!parsed) throw CLI::ValidationError("--listen", parsed.error().message);
+    for (const std::string& text : namespace_limits) {
+      const Status read = parse_namespace_limit(text, options.namespace_limits);
+      if (!read) throw CLI::ValidationError("--namespace-limit", read.error().message);
+    }
+    if (Status read = allow(callbacks_allowed, options.server.callbacks); !read) {
+      throw CLI::ValidationError("--callback-allow", read.error().message);
+    }
     options.server.address = parsed->address;
     options.server.port = parsed->port;
     if (!tls.certificate.empty()) options.server.tls = tls;

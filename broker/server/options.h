@@ -16,6 +16,7 @@ struct BrokerOptions {
   std::string data;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  NamespaceLimitTable namespace_limits;
   bool exit_with_parent = false;
   bool asks_kubernetes = false;  // --auth kubernetes
   std::string kubernetes_api;    // empty: that of the cluster we run in
@@ -29,6 +30,10 @@ struct ExitNow {
 };
 
 std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* argv);
+
+// "queues=10,jobs=1000,bytes=1073741824", of every namespace; "shop:jobs=5", of that one. Puts what
+// it says into `limits`.
+Status parse_namespace_limit(const std::string& text, NamespaceLimitTable& limits);
 
 // "127.0.0.1:7070", "[::1]:0", "localhost:7070" (which is 127.0.0.1).
 Result<ServerOptions> parse_listen(const std::string& text);

@@ -24,14 +24,23 @@ void write_extras(JsonWriter& json, const JobExtras& extras) {
     for (const auto& [name, value] : extras.labels) json.member(name, value);
     json.end_object();
   }
+  if (extras.group) json.member("group", to_string(*extras.group));
   json.member_if_set("tenant", extras.tenant)
       .member_if_set("key", extras.key)
+      .member_if_set("uniqueKey", extras.unique_key)
       .member("expiresAt", extras.expires_at);
   if (!extras.depends_on.empty()) {
     json.key("dependsOn").begin_array();
     for (const JobId& id : extras.depends_on) json.value(to_string(id));
     json.end_array();
     json.member("onParentFailure", api::to_string(extras.on_parent_failure));
+  }
+  if (extras.callback) {
+    json.key("callback")
+        .begin_object()
+        .member("url", extras.callback->url)
+        .member_if_set("secretName", extras.callback->secret_name)
+        .end_object();
   }
   if (extras.source) {
     json.key("source")
@@ -156,6 +165,7 @@ void write_enqueued(JsonWriter& json, const Enqueued& enqueued) {
   } else {
     json.member("id", to_string(enqueued.id));
     if (enqueued.state) json.member("state", api::to_string(*enqueued.state));
+    if (enqueued.replaced) json.member("replaced", to_string(*enqueued.replaced));
   }
   json.end_object();
 }

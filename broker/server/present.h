@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "broker/engine/commands.h"
+#include "broker/engine/views.h"
 #include "broker/server/http_message.h"
 #include "broker/server/json_writer.h"
 #include "broker/storage/store.h"

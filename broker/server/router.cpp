@@ -39,6 +39,7 @@ constexpr std::array<RouteInfo, kRoutes> kTable = {{
     {Route::kGetRedrive, Method::kGet, SLUICE_QUEUE "/redrives/{id}", BodyRule::kNone},
     {Route::kCancelRedrive, Method::kDelete, SLUICE_QUEUE "/redrives/{id}", BodyRule::kNone},
     {Route::kPurge, Method::kPost, SLUICE_QUEUE "/dead:purge", BodyRule::kOptional},
+    {Route::kGetGroup, Method::kGet, SLUICE_QUEUE "/groups/{id}", BodyRule::kNone},
     {Route::kGetSchedule, Method::kGet, SLUICE_QUEUE "/schedules/{uid}", BodyRule::kNone},
     {Route::kListQueues, Method::kGet, "/v1/queues", BodyRule::kNone},
     {Route::kOutcomes, Method::kGet, "/v1/outcomes", BodyRule::kNone},
@@ -93,7 +94,7 @@ struct Normal {
 // What follows the queue: "/jobs/{id}", "/workers/{name}:drain".
 Status normalize_rest(std::string_view path, Normal& normal, std::string& item) {
   constexpr std::string_view kItems[] = {"/jobs/{id}", "/workers/{name}", "/schedules/{uid}",
-                                         "/redrives/{id}"};
+                                         "/redrives/{id}", "/groups/{id}"};
   normal.rest = path;
   const std::size_t slash = path.find('/', 1);
   if (slash == std::string_view::npos) return Ok{};
@@ -184,6 +185,22 @@ std::optional<std::span<const std::string_view>> known_parameters(Route route) {
       return kNamespaces;
     default:
       return std::span<const std::string_view>{};
+  }
+}
+
+bool is_closed_for_callbacks(Route route) {
+  switch (route) {
+    case Route::kClaim:
+    case Route::kSettle:
+    case Route::kExtend:
+    case Route::kEnqueue:
+    case Route::kEnqueueBatch:
+    case Route::kPutQueue:
+    case Route::kDeleteQueue:
+    case Route::kDrainWorker:
+      return true;
+    default:
+      return false;
   }
 }
 

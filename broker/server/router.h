@@ -42,6 +42,7 @@ enum class Route {
   kGetRedrive,
   kCancelRedrive,
   kPurge,
+  kGetGroup,
   kGetSchedule,
   kListQueues,
   kOutcomes,
@@ -80,6 +81,9 @@ struct RouteMatch {
 // The query parameters that a call takes; absent where its handler reads them itself, and for
 // probes and scrapers, who may send what they like.
 std::optional<std::span<const std::string_view>> known_parameters(Route route);
+
+// Whether the call is the broker's alone on the queue that callbacks are delivered from.
+bool is_closed_for_callbacks(Route route);
 
 // kNotFound: no such path (or a namespace or queue that cannot be a name). kInvalidArgument: the
 // path is not well-formed. A path without that method: `allow` lists the methods it has, and the

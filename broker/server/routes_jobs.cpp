@@ -74,20 +74,37 @@ Task<PressureView> enqueue_step(Call& call, Enqueueing& work, const std::vector<
       }
     }
     const PressureView pressure = engine.pressure(queue, now);
-    std::vector<std::size_t> again;
-    for (const std::size_t i : work.todo) {
-      const Lookup& lookup = lookups.empty() ? kNone : lookups[i];
-      work.results[i] = engine.enqueue(queue, std::move(work.jobs[i]), lookup, now, sink);
-      if (work.results[i] && work.results[i]->stale) again.push_back(i);
+    const auto lookup_of = [&](std::size_t i) -> const Lookup& {
+      return lookups.empty() ? kNone : lookups[i];
+    };
+    // All of them in this step, or none: a batch is one commit.
+    if (std::any_of(work.todo.begin(), work.todo.end(), [&](std::size_t i) {
+          return engine.is_stale(queue, work.jobs[i], lookup_of(i));
+        })) {
+      return pressure;
     }
-    work.todo = std::move(again);
+    std::optional<Result<Uuid>> group;
+    if (work.group) group = engine.begin_group(queue, *work.group, now);
+    if (group && !*group) {
+      work.group_error = group->error();
+      work.todo.clear();
+      return pressure;
+    }
+    for (const std::size_t i : work.todo) {
+      if (group) work.jobs[i].group = **group;
+      work.results[i] = engine.enqueue(queue, std::move(work.jobs[i]), lookup_of(i), now, sink);
+    }
+    if (group) work.group_id = engine.seal_group(queue, **group, now, sink);
+    work.todo.clear();
     return pressure;
   });
 }
 
-Task<Result<Enqueueing>> enqueue_all(Call& call, std::vector<NewJob> jobs) {
+Task<Result<Enqueueing>> enqueue_all(Call& call, std::vector<NewJob> jobs,
+                                     std::optional<NewGroup> group = {}) {
   Services& services = call.services;
   Enqueueing work{.jobs = std::move(jobs)};
+  work.group = std::move(group);
   work.results.assign(work.jobs.size(), Enqueued{});
   for (std::size_t i = 0; i < work.jobs.size(); ++i) work.todo.push_back(i);
   const bool checked = std::any_of(work.jobs.begin(), work.jobs.end(), needs_lookup);
@@ -161,14 +178,14 @@ bool is_of_queue(const Error& error) {
          error.code == ErrorCode::kUnavailable;
 }
 
-Response batch_response(const Call& call, const std::vector<Result<NewJob>>& decoded,
-                        const Results& results) {
+Response batch_response(const Call& call, const NewBatch& batch, const Enqueueing& work) {
+  const Results& results = work.results;
   Response response;
   response.status = 202;
   JsonWriter json(response.body);
   json.begin_object().key("results").begin_array();
   std::size_t next = 0;
-  for (const auto& one : decoded) {
+  for (const auto& one : batch.jobs) {
     const Result<Enqueued> result = one ? results[next++] : Result<Enqueued>{one.error()};
     if (result) {
       write_enqueued(json, *result);
@@ -178,7 +195,9 @@ Response batch_response(const Call& call, const std::vector<Result<NewJob>>& dec
       json.end_object();
     }
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (work.group_id) json.member("group", to_string(*work.group_id));
+  json.end_object();
   return response;
 }
 
@@ -289,8 +308,8 @@ Task<Response> enqueue_batch(Call& call) {
   if (!decoded) co_return refuse(call, decoded.error());
 
   std::vector<NewJob> jobs;
-  jobs.reserve(decoded->size());
-  for (auto& one : *decoded) {
+  jobs.reserve(decoded->jobs.size());
+  for (auto& one : decoded->jobs) {
     if (one) jobs.push_back(std::move(*one));
   }
   const auto needs_right = [&](const NewJob& job) { return needs_resource_right(call, job); };
@@ -298,8 +317,9 @@ Task<Response> enqueue_batch(Call& call) {
     const Status may = co_await check_resource_right(call);
     if (!may) co_return refuse_access(may.error(), call.request.path());
   }
-  const auto reply = co_await enqueue_all(call, std::move(jobs));
+  const auto reply = co_await enqueue_all(call, std::move(jobs), std::move(decoded->group));
   if (!reply) co_return refuse(call, reply.error());
+  if (reply->group_error) co_return refuse(call, *reply->group_error);
   // One that is refused so means that none was taken; those that were known already wrote nothing.
   const auto refused =
       std::find_if(reply->results.begin(), reply->results.end(),
@@ -308,8 +328,32 @@ Task<Response> enqueue_batch(Call& call) {
     co_return refuse_enqueue(call, refused->error(), reply->pressure);
   }
   count(call, reply->results);
-  Response response = batch_response(call, *decoded, reply->results);
+  Response response = batch_response(call, *decoded, *reply);
   tell_pressure(reply->pressure, response);
+  co_return response;
+}
+
+Task<Response> get_group(Call& call) {
+  const auto id = parse_uuid(call.match.item);
+  if (!id) co_return refuse(call, {ErrorCode::kNotFound, "there is no such group"});
+  const QueueName& queue = call.match.queue;
+  const auto group = co_await ask(
+      call.services.loop,
+      [&queue, &id](Engine& engine, Now, RecordSink&) { return engine.find_group(queue, *id); });
+  if (!group) co_return refuse(call, group.error());
+  Response response;
+  JsonWriter(response.body)
+      .begin_object()
+      .member("id", to_string(group->id))
+      .member("total", group->total)
+      .member("pending", group->pending())
+      .member("succeeded", group->succeeded)
+      .member("dead", group->dead)
+      .member("cancelled", group->cancelled)
+      .member("open", group->open)
+      .member("createdAt", group->created_at)
+      .member("finishedAt", group->finished_at)
+      .end_object();
   co_return response;
 }
 

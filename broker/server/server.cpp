@@ -90,7 +90,12 @@ class Server::Running {
       : options_(std::move(options)),
         loop_(engine, store, clock, hub_),
         disk_([&store] { return store.free_bytes(); }, clock, options_.disk_reserve_bytes),
-        services_{loop_, store, clock, directory_, disk_, metrics_, readers_} {
+        services_{loop_, store, clock, directory_, disk_, metrics_, readers_},
+        callbacks_(loop_, store, clock, options_.callbacks) {
+    hub_.set_deliverer([this](const QueueName& queue, QueueNumber number) {
+      directory_.put(queue, {number, 0});  // nobody but the engine puts a job there
+      callbacks_.wake(queue, number);
+    });
     if (options_.tls) keys_.emplace(options_.tls->certificate, options_.tls->key);
     if (options_.access) access_.emplace(*options_.access, clock);
     services_.access = access_ ? &*access_ : nullptr;
@@ -146,6 +151,7 @@ class Server::Running {
       });
       count_.wait_for_none(limits::kLingerMax);
     }
+    callbacks_.stop();
     loop_.stop();
     readers_.join();
     if (access_) access_->stop();
@@ -247,6 +253,7 @@ class Server::Running {
   std::optional<TlsKeys> keys_;  // on the thread that accepts
   std::optional<AccessControl> access_;
   Services services_;
+  CallbackSender callbacks_;
   ConnectionCount count_;
   std::vector<std::unique_ptr<NetThread>> threads_;
   std::optional<tcp::acceptor> acceptor_;

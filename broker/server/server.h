@@ -7,6 +7,7 @@
 #include <string>
 
 #include "broker/engine/engine.h"
+#include "broker/server/callback_sender.h"
 #include "broker/server/connection_times.h"
 #include "broker/server/limits.h"
 #include "broker/server/review_client.h"
@@ -26,7 +27,8 @@ struct ServerOptions {
   std::uint16_t port = 0;               // 0: any free one
   std::optional<TlsFiles> tls;          // absent: plain HTTP
   std::optional<ReviewOptions> access;  // absent: whoever reaches us may do everything
-  bool insecure_listen = false;         // without `access`, also beyond loopback
+  CallbackOptions callbacks;
+  bool insecure_listen = false;  // without `access`, also beyond loopback
   int threads = 2;
   std::uint64_t disk_reserve_bytes = limits::kDiskReserveBytes;
   ConnectionTimes times = {};

@@ -31,10 +31,13 @@ enum ExtrasBit : std::uint32_t {
   kHasTenant = 1u << 20,
   kHasKey = 1u << 21,
   kHasKeyPosition = 1u << 22,
+  kHasCallback = 1u << 23,
+  kHasUniqueKey = 1u << 24,
+  kHasGroup = 1u << 25,
 };
-constexpr std::uint32_t kExtrasBitsKnown = ((1u << 16) - 1) | kHasParents |
-                                           kRunsAfterFailedParents | kHasTenant | kHasKey |
-                                           kHasKeyPosition;
+constexpr std::uint32_t kExtrasBitsKnown =
+    ((1u << 16) - 1) | kHasParents | kRunsAfterFailedParents | kHasTenant | kHasKey |
+    kHasKeyPosition | kHasCallback | kHasUniqueKey | kHasGroup;
 
 enum RunBit : std::uint8_t {
   kHasExitCode = 1u << 0,
@@ -72,6 +75,9 @@ std::uint32_t mask_of(const JobExtras& e) {
   set(kHasTenant, !e.tenant.empty());
   set(kHasKey, !e.key.empty());
   set(kHasKeyPosition, e.key_position != 0);
+  set(kHasCallback, e.callback.has_value());
+  set(kHasUniqueKey, !e.unique_key.empty());
+  set(kHasGroup, e.group.has_value());
   return mask;
 }
 
@@ -281,6 +287,12 @@ void write_extras(const JobExtras& e, ByteWriter& out) {
   if (!e.tenant.empty()) out.text(e.tenant);
   if (!e.key.empty()) out.text(e.key);
   if (e.key_position != 0) out.svarint(e.key_position);
+  if (e.callback) {
+    out.text(e.callback->url);
+    out.text(e.callback->secret_name);
+  }
+  if (!e.unique_key.empty()) out.text(e.unique_key);
+  if (e.group) write_uuid(*e.group, out);
 }
 
 std::unique_ptr<JobExtras> read_extras(ByteReader& in) {
@@ -326,6 +338,13 @@ std::unique_ptr<JobExtras> read_extras(ByteReader& in) {
     e->key_position = in.svarint("key position");
     if (e->key_position == 0) in.fail("key position", "is zero");
   }
+  if (mask & kHasCallback) {
+    api::Callback& callback = e->callback.emplace();
+    callback.url = in.text("callback");
+    callback.secret_name = in.text("callback secret");
+  }
+  if (mask & kHasUniqueKey) e->unique_key = read_present_text(in, "unique key");
+  if (mask & kHasGroup) e->group = read_uuid(in, "group");
   return e;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "broker/storage/group_codec.h"
 #include "broker/storage/record_codec.h"
 #include "broker/storage/redrive_codec.h"
 #include "common/base/check.h"
@@ -87,7 +88,8 @@ void KeyValueRecordBatch::drop_queue(QueueNumber queue) {
                               Family::kOutcomes, Family::kKeys}) {
     synced().remove_range(family, begin, end);
   }
-  for (const std::string& prefix : {schedule_prefix(queue), redrive_prefix(queue)}) {
+  for (const std::string& prefix :
+       {schedule_prefix(queue), redrive_prefix(queue), group_prefix(queue)}) {
     synced().remove_range(Family::kMeta, prefix, end_of_prefix(prefix));
   }
   synced().remove(Family::kMeta, queue_key(queue));
@@ -105,6 +107,15 @@ void KeyValueRecordBatch::put_redrive(const RedriveRecord& record) {
 
 void KeyValueRecordBatch::drop_redrive(QueueNumber queue, Uuid id) {
   synced().remove(Family::kMeta, redrive_key(queue, id));
+}
+
+void KeyValueRecordBatch::put_group(const GroupRecord& record) {
+  encode_group(record, empty_value());
+  synced().put(Family::kMeta, group_key(record.queue, record.id), value_);
+}
+
+void KeyValueRecordBatch::drop_group(QueueNumber queue, Uuid id) {
+  synced().remove(Family::kMeta, group_key(queue, id));
 }
 
 }  // namespace sluice::broker

@@ -38,6 +38,8 @@ class KeyValueRecordBatch final : public RecordBatch, private RecordSink {
   void put_schedule(const ScheduleRecord& record) override;
   void put_redrive(const RedriveRecord& record) override;
   void drop_redrive(QueueNumber queue, Uuid id) override;
+  void put_group(const GroupRecord& record) override;
+  void drop_group(QueueNumber queue, Uuid id) override;
 
   // The batch copies, so one buffer serves every value and one the keys.
   std::string& empty_value() {

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "broker/storage/group_codec.h"
 #include "broker/storage/job_walk.h"
 #include "broker/storage/key_value_engine.h"
 #include "broker/storage/record_batch.h"
@@ -182,6 +183,17 @@ Status load_redrives(const KeyValueReader& reader, RecordVisitor& visitor) {
   return for_each(reader, Family::kMeta, kRedriveKeyPrefix, load);
 }
 
+Status load_groups(const KeyValueReader& reader, RecordVisitor& visitor) {
+  const auto load = [&](std::string_view key, std::string_view value) -> Status {
+    const auto id = decode_group_key(key);
+    if (!id) return id.error();
+    auto group = decode_group(*id, value);
+    if (!group) return std::move(group).error();
+    return visitor.group(std::move(*group));
+  };
+  return for_each(reader, Family::kMeta, kGroupKeyPrefix, load);
+}
+
 using QueueNumbers = std::unordered_set<QueueNumber>;
 
 Result<QueueNumbers> load_queues(const KeyValueReader& reader, RecordVisitor& visitor) {
@@ -253,6 +265,7 @@ Status Store::load(RecordVisitor& visitor) {
   if (!queues) return std::move(queues).error();
   if (Status status = load_schedules(*engine_, visitor); !status) return status;
   if (Status status = load_redrives(*engine_, visitor); !status) return status;
+  if (Status status = load_groups(*engine_, visitor); !status) return status;
   if (Status status = load_jobs(*engine_, Family::kJobs, visitor); !status) return status;
   if (Status status = load_jobs(*engine_, Family::kDead, visitor); !status) return status;
   if (Status status = load_outcomes(*engine_, visitor); !status) return status;

@@ -28,6 +28,7 @@ constexpr Mapping kMappings[] = {
     {ErrorCode::kTooLarge, 413, "Too large"},
     {ErrorCode::kUnsupportedMedia, 415, "The body must be JSON"},
     {ErrorCode::kQueueFull, 429, "The queue is full"},
+    {ErrorCode::kNamespaceFull, 429, "The namespace is full"},
     {ErrorCode::kQueuePaused, 503, "The queue is paused"},
     {ErrorCode::kDiskFull, 507, "The disk is full"},
     {ErrorCode::kUnavailable, 503, "Not available at present"},

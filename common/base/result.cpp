@@ -24,6 +24,8 @@ std::string_view to_string(ErrorCode code) {
       return "unsupported-media-type";
     case ErrorCode::kQueueFull:
       return "queue-full";
+    case ErrorCode::kNamespaceFull:
+      return "namespace-full";
     case ErrorCode::kQueuePaused:
       return "queue-paused";
     case ErrorCode::kDiskFull:

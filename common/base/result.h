@@ -20,6 +20,7 @@ enum class ErrorCode {
   kTooLarge,          // a limit on bytes
   kUnsupportedMedia,  // the body is not JSON
   kQueueFull,         // back-pressure
+  kNamespaceFull,     // a limit on what a namespace may hold
   kQueuePaused,       // enqueue is paused
   kDiskFull,          // below the reserve
   kUnavailable,       // not reachable or shutting down: try again

@@ -22,8 +22,8 @@ Request with_token(Request request, const std::string& token) {
 // The connections, idle ones and those that a call is using, and what they are opened with.
 class Client::Transport {
  public:
-  Transport(Url url, const ClientOptions& options)
-      : url_(std::move(url)), trust_(options), token_(options) {}
+  Transport(Url url, ClientOptions options)
+      : url_(std::move(url)), options_(std::move(options)), trust_(options_), token_(options_) {}
 
   // A call's hold on a connection; gives it back at its end.
   class Hold {
@@ -54,7 +54,7 @@ class Client::Transport {
       idle_.pop_back();
     }
     const bool was_idle = connection != nullptr;
-    if (!was_idle) connection = std::make_unique<Connection>(url_, trust_);
+    if (!was_idle) connection = std::make_unique<Connection>(url_, trust_, options_);
     in_use_.insert(connection.get());
     if (cancelled_) connection->cancel();
     return Hold(*this, std::move(connection), was_idle);
@@ -102,6 +102,7 @@ class Client::Transport {
   }
 
   const Url url_;
+  const ClientOptions options_;
   TlsTrust trust_;
   BearerToken token_;
   std::mutex mutex_;
@@ -111,7 +112,7 @@ class Client::Transport {
 };
 
 Client::Client(Url url, ClientOptions options)
-    : transport_(std::make_unique<Transport>(std::move(url), options)) {}
+    : transport_(std::make_unique<Transport>(std::move(url), std::move(options))) {}
 Client::~Client() = default;
 
 Result<Response> Client::send(const Request& request, bool repeatable) {

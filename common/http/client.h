@@ -24,6 +24,14 @@ struct Url {
 };
 Result<Url> parse_url(std::string_view text);
 
+// A URL to send one request to: where, and the request's target (path and query).
+struct Target {
+  Url origin;  // without a path
+  std::string target;
+};
+// As parse_url(), but with a query; without a fragment.
+Result<Target> parse_target(std::string_view text);
+
 // Percent-encodes everything but unreserved characters, for one path segment or query value.
 std::string percent_encode(std::string_view text);
 
@@ -50,6 +58,10 @@ struct ClientOptions {
   std::string server_name = {};  // the name in the server's certificate; empty: the URL's host
   std::string token_file = {};   // a bearer token, sent with each request
   std::string token = {};        // the same as text
+  // Asked with each numeric address, after the name was resolved, before it is connected to; unset:
+  // all are allowed.
+  std::function<bool(const std::string& address)> may_connect = {};
+  std::size_t response_bytes_max = 64 * 1024 * 1024;
 };
 
 // Any thread; each call takes a connection of its own from the pool, or opens one. A request is
@@ -59,7 +71,6 @@ struct ClientOptions {
 // 401 is resent once when the token file meanwhile holds another token.
 class Client {
  public:
-  static constexpr std::size_t kResponseBytesMax = 64 * 1024 * 1024;
   static constexpr std::size_t kLineBytesMax = 16 * 1024 * 1024;
   static constexpr std::size_t kIdleConnectionsMax = 16;
 

@@ -94,7 +94,8 @@ bool is_end_of_peer(const error_code& error) {
 // asynchronous inside, because only those can be ended by a deadline or by another thread.
 class Connection::Link {
  public:
-  Link(const Url& url, TlsTrust& trust) : url_(url), trust_(trust), socket_(io_) {}
+  Link(const Url& url, TlsTrust& trust, const ClientOptions& options)
+      : url_(url), trust_(trust), options_(options), socket_(io_) {}
 
   // Starts an operation and runs the loop until it ends; closes the socket when time is up.
   template <typename Start>
@@ -182,6 +183,7 @@ class Connection::Link {
 
   const Url& url_;
   TlsTrust& trust_;
+  const ClientOptions& options_;
   asio::io_context io_;
   tcp::socket socket_;
   std::optional<asio::ssl::stream<tcp::socket&>> tls_;
@@ -202,6 +204,9 @@ Status Connection::Link::connect(Deadline deadline) {
 
   error_code failure;  // of the first address, which is the preferred one
   for (const std::string& text : *addresses) {
+    if (options_.may_connect && !options_.may_connect(text)) {
+      return cannot_reach(ErrorCode::kPermissionDenied, "its address " + text + " is not allowed");
+    }
     error_code error;
     const auto address = asio::ip::make_address(text, error);
     if (!error) {
@@ -248,7 +253,7 @@ Status Connection::Link::begin_tls(Deadline deadline) {
 Connection::Exchange Connection::Link::exchange(const Request& request, Deadline deadline) {
   const BeastRequest message = to_beast(request, url_);
   StringParser parser;
-  parser.body_limit(Client::kResponseBytesMax);
+  parser.body_limit(options_.response_bytes_max);
   parser.header_limit(kHeaderBytesMax);
   if (message.method() == beast::http::verb::head) parser.skip(true);
 
@@ -324,8 +329,8 @@ Status Connection::Link::stream_lines(const Request& request, Deadline deadline,
   }
 }
 
-Connection::Connection(const Url& url, TlsTrust& trust)
-    : link_(std::make_unique<Link>(url, trust)) {}
+Connection::Connection(const Url& url, TlsTrust& trust, const ClientOptions& options)
+    : link_(std::make_unique<Link>(url, trust, options)) {}
 Connection::~Connection() = default;
 
 Status Connection::open(Deadline deadline) {

@@ -25,8 +25,8 @@ class Connection {
     bool reusable = false;
   };
 
-  // Both outlive the connection.
-  Connection(const Url& url, TlsTrust& trust);
+  // All outlive the connection.
+  Connection(const Url& url, TlsTrust& trust, const ClientOptions& options);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

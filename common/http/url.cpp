@@ -58,6 +58,19 @@ Result<Url> parse_url(std::string_view text) {
   return Url{is_https ? "https" : "http", std::string(host), std::string(port), std::string(path)};
 }
 
+Result<Target> parse_target(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  const std::size_t path =
+      scheme == std::string_view::npos ? scheme : text.find_first_of("/?#", scheme + 3);
+  auto origin = parse_url(text.substr(0, path));
+  if (!origin) return std::move(origin).error();
+  std::string target(path == std::string_view::npos ? "" : text.substr(path));
+  if (!is_printable(target)) return bad_url(text, "it holds a blank or a control character");
+  if (target.find('#') != std::string::npos) return bad_url(text, "it has a fragment");
+  if (!target.starts_with('/')) target.insert(0, "/");
+  return Target{*std::move(origin), std::move(target)};
+}
+
 std::string percent_encode(std::string_view text) {
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string encoded;

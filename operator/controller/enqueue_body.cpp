@@ -24,6 +24,10 @@ json members_of(const api::JobSpec& spec) {
     body["ttlSecondsAfterFinished"] = *spec.ttl_seconds_after_finished;
   }
   if (spec.retry) body["retry"] = parse_json(api::encode(*spec.retry));
+  if (spec.callback) {
+    json& callback = body["callback"] = {{"url", spec.callback->url}};
+    if (!spec.callback->secret_name.empty()) callback["secretName"] = spec.callback->secret_name;
+  }
   return body;
 }
 

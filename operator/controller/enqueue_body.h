@@ -9,8 +9,7 @@
 
 namespace sluice::op {
 
-// Members of features that are not built are left out; plans see to it that they are named. The
-// payload's bytes are embedded as they are.
+// The payload's bytes are embedded as they are.
 
 // `id` and `source`: a Job resource enqueued twice is one job. `parent_ids`: of spec.dependsOn, the
 // jobs that the broker still knows.

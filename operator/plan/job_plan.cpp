@@ -34,6 +34,8 @@ Refusal refusal_of(ErrorCode code) {
       return {"False", "QueueNotReady", true};
     case ErrorCode::kQueueFull:
       return {"False", "QueueFull", true};
+    case ErrorCode::kNamespaceFull:
+      return {"False", "NamespaceFull", true};
     case ErrorCode::kQueuePaused:
       return {"False", "QueuePaused", true};
     case ErrorCode::kDiskFull:
@@ -168,9 +170,6 @@ class JobPlanner {
   void try_to_enqueue() {
     const api::JobSpec& spec = *input_.spec;
     if (spec.suspend) return refuse("False", "Suspended", "spec.suspend is set");
-    if (const auto fields = not_built_fields(spec); !fields.empty()) {
-      return refuse("False", "NotBuilt", "not built yet: " + join_names(fields));
-    }
     if (!input_.cycle.empty()) {
       return refuse("False", "DependencyCycle", "depends on itself: " + join_names(input_.cycle));
     }

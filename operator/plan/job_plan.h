@@ -82,6 +82,4 @@ inline constexpr std::size_t kLastErrorBytesMax = 1024;
 // stays as it is. Once Accepted, a missing record is Failed, OutcomeUnknown: never a second run.
 JobPlan plan_job(const JobInput& input, TimePoint now);
 
-std::vector<std::string> not_built_fields(const api::JobSpec& spec);
-
 }  // namespace sluice::op

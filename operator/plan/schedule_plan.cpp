@@ -62,8 +62,6 @@ class SchedulePlanner {
            "spec.timeZone: \"" + cut_text(spec_->time_zone, 64) + "\" is not known");
     } else if (spec_->suspend) {
       park("False", "Suspended", "spec.suspend is set");
-    } else if (const auto fields = not_built_fields(*spec_); !fields.empty()) {
-      park("False", "NotBuilt", "not built yet: " + join_names(fields));
     } else if (!input_.queue_exists) {
       park("False", "QueueNotFound", "there is no queue \"" + spec_->job_template.queue + "\" yet");
       out_.requeue_after = kQueueRetry;
@@ -79,9 +77,7 @@ class SchedulePlanner {
   }
 
  private:
-  bool can_enqueue() const {
-    return input_.broker_reachable && input_.queue_exists && not_built_fields(*spec_).empty();
-  }
+  bool can_enqueue() const { return input_.broker_reachable && input_.queue_exists; }
 
   void park(const char* status, const char* reason, std::string message) {
     out_.status.next_schedule_time.reset();

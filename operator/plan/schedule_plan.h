@@ -60,8 +60,6 @@ void record_tick(ScheduleStatus& status, const ScheduleStatus::Recent& recent, i
 TimePoint due_time(const std::string& uid, TimePoint tick, std::optional<TimePoint> following,
                    int jitter_seconds);
 
-std::vector<std::string> not_built_fields(const api::ScheduleSpec& spec);
-
 // Pure, and of bounded work however long nobody looked (SURVIVAL 9). The newest tick in `recent`
 // and `last_tick` say up to where ticks are done with; the status has to be stored when its Ready
 // condition changes. Ticks while suspended are dropped; those older than startingDeadlineSeconds

@@ -16,12 +16,15 @@ constexpr std::string_view kListening = "listening on http://";
 
 }  // namespace
 
-BrokerProcess::BrokerProcess(std::filesystem::path data) : data_(std::move(data)) {
+BrokerProcess::BrokerProcess(std::filesystem::path data, std::vector<std::string> options)
+    : data_(std::move(data)), options_(std::move(options)) {
   start();
 }
 
 void BrokerProcess::start() {
-  process_.emplace(command(listen_, data_));
+  ChildProcess::Start how = command(listen_, data_);
+  how.argv.insert(how.argv.end(), options_.begin(), options_.end());
+  process_.emplace(how);
   const std::string line = process_->wait_for_line(kListening);
   if (!line.starts_with(kListening)) {
     std::fprintf(stderr, "the broker does not serve\n%s", process_->report().c_str());

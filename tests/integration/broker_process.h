@@ -14,7 +14,8 @@ namespace sluice::testing {
 // return once it serves; a broker that does not come up aborts the test with its output.
 class BrokerProcess {
  public:
-  explicit BrokerProcess(std::filesystem::path data);
+  // `options` are put behind its own.
+  explicit BrokerProcess(std::filesystem::path data, std::vector<std::string> options = {});
 
   const std::string& url() const { return url_; }
   ChildProcess& process() { return *process_; }
@@ -30,6 +31,7 @@ class BrokerProcess {
 
  private:
   std::filesystem::path data_;
+  std::vector<std::string> options_;
   std::string listen_ = "127.0.0.1:0";
   std::string url_;
   std::optional<ChildProcess> process_;

@@ -61,7 +61,7 @@ TEST_F(BrokerProducer, BatchTakesTheGoodElementsAndNamesWhatIsWrongWithTheBadOne
   EXPECT_EQ(api_.figures()["ready"], 2);
 }
 
-TEST_F(BrokerProducer, UnknownAndUnbuiltMembersAreRefusedByName) {
+TEST_F(BrokerProducer, UnknownMembersAreRefusedByName) {
   struct Case {
     const char* below;
     Json body;
@@ -72,7 +72,7 @@ TEST_F(BrokerProducer, UnknownAndUnbuiltMembersAreRefusedByName) {
       {"/jobs", {{"payload", 1}, {"tenant", ""}}, "tenant"},
       {"/jobs", {{"payload", 1}, {"key", ""}}, "key"},
       {"/jobs", {{"payload", 1}, {"dependsOn", "a"}}, "dependsOn"},
-      {"/jobs", {{"payload", 1}, {"callback", {{"url", "http://a"}}}}, "callback"},
+      {"/jobs", {{"payload", 1}, {"callback", {{"url", "mail:a"}}}}, "callback.url"},
       {"/jobs", {{"payload", 1}, {"priority", 10}}, "priority"},
       {"/jobs", {{"payload", 1}, {"retry", {{"maxAttempts", 0}}}}, "retry.maxAttempts"},
       {"/jobs", {{"priority", 1}}, "payload"},

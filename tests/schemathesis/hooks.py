@@ -17,7 +17,21 @@ def map_query(context, query):
 
 @schemathesis.hook
 def map_body(context, body):
+    stay_inside(body)
     return without_wait(body)
+
+
+def stay_inside(value):
+    """Callbacks go to this machine, which the broker refuses: nothing looks up, or reaches, a host out there."""
+    if isinstance(value, dict):
+        callback = value.get("callback")
+        if isinstance(callback, dict) and isinstance(callback.get("url"), str):
+            callback["url"] = "http://127.0.0.1:9/"
+        for member in value.values():
+            stay_inside(member)
+    elif isinstance(value, list):
+        for item in value:
+            stay_inside(item)
 
 
 def without_wait(values):

@@ -31,6 +31,10 @@ TEST(JobBody, CarriesEveryFlag) {
   fields.labels = {{"run", "a \"quoted\" one"}};
   fields.depends_on = {"p"};
   fields.run_on_parent_failure = true;
+  fields.unique_key = "u";
+  fields.replace = true;
+  fields.callback = "https://example.org/in";
+  fields.callback_secret = "hook";
 
   const auto body = job_body(fields, "null", "k-1");
 
@@ -40,7 +44,7 @@ TEST(JobBody, CarriesEveryFlag) {
   EXPECT_EQ(*job, *parse_json(R"({"idempotencyKey":"k-1","priority":9,"delaySeconds":3,
       "expiresAt":"2026-11-22T16:00:00Z","timeoutSeconds":60,
       "labels":{"run":"a \"quoted\" one"},"dependsOn":["p"],"onParentFailure":"Run",
-      "payload":null})"));
+      "uniqueKey":"u","onDuplicate":"Replace","callback":{"url":"https://example.org/in","secretName":"hook"},"payload":null})"));
 }
 
 TEST(JobBody, RefusesWhatIsNotOneJsonValue) {

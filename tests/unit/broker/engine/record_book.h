@@ -50,6 +50,7 @@ class RecordBook final : public RecordSink {
     std::erase_if(keys, under);
     std::erase_if(schedules, under);
     std::erase_if(redrives, under);
+    std::erase_if(groups, under);
     queues.erase(queue);
   }
   void put_schedule(const ScheduleRecord& record) override {
@@ -61,6 +62,8 @@ class RecordBook final : public RecordSink {
   void drop_redrive(QueueNumber queue, Uuid id) override {
     EXPECT_EQ(redrives.erase({queue, id}), 1u);
   }
+  void put_group(const GroupRecord& r) override { groups.insert_or_assign({r.queue, r.id}, r); }
+  void drop_group(QueueNumber queue, Uuid id) override { groups.erase({queue, id}); }
 
   // What a store would hand over at its next start.
   void load_into(Engine& engine) const {
@@ -68,6 +71,7 @@ class RecordBook final : public RecordSink {
     for (const auto& [key, record] : queues) ASSERT_TRUE(visitor.queue(record));
     for (const auto& [key, record] : schedules) ASSERT_TRUE(visitor.schedule(record));
     for (const auto& [key, record] : redrives) ASSERT_TRUE(visitor.redrive(record));
+    for (const auto& [key, record] : groups) ASSERT_TRUE(visitor.group(record));
     for (const auto* family : {&jobs, &dead}) {
       for (const auto& [key, kept] : *family) {
         ASSERT_TRUE(visitor.job(kept.record, std::make_unique<JobExtras>(kept.extras)));
@@ -88,6 +92,7 @@ class RecordBook final : public RecordSink {
   std::map<QueueNumber, QueueRecord> queues;
   std::map<std::pair<QueueNumber, std::string>, ScheduleRecord> schedules;
   std::map<Key, RedriveRecord> redrives;
+  std::map<Key, GroupRecord> groups;
 
  private:
   static Kept<JobRecord> keep(const JobRecord& record) {

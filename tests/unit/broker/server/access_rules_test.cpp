@@ -35,6 +35,7 @@ TEST(AccessRules, EveryRouteTakesTheRightThatIsDocumented) {
       {"POST …/workers/{name}:undrain", "update queues/workers"},
       {"POST …/workers/{name}:gone", "update queues/workers"},
       {"POST …/dead:redrive", "update queues/dead"},
+      {"GET …/groups/{id}", "get queues/jobs"},
       {"GET …/redrives/{id}", "update queues/dead"},
       {"DELETE …/redrives/{id}", "update queues/dead"},
       {"POST …/dead:purge", "update queues/dead"},

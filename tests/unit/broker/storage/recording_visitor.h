@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/engine/groups.h"
 #include "broker/engine/records.h"
 #include "broker/engine/redrive.h"
 
@@ -19,6 +20,9 @@ class RecordingVisitor final : public RecordVisitor {
   }
   Status redrive(RedriveRecord record) override {
     return add("redrive " + number(record.queue) + " " + std::to_string(record.id.lo));
+  }
+  Status group(GroupRecord record) override {
+    return add("group " + number(record.queue) + " " + std::to_string(record.id.lo));
   }
   Status job(const JobRecord& record, std::unique_ptr<JobExtras> extras) override {
     const std::string kind = record.state == api::JobState::kDead ? "dead " : "job ";

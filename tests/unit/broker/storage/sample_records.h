@@ -105,6 +105,9 @@ inline JobExtras any_extras() {
   for (JobId& id : e.depends_on) id = any_uuid();
   e.on_parent_failure =
       any_of<api::ParentFailure>({api::ParentFailure::kDead, api::ParentFailure::kRun});
+  e.unique_key = any_text();
+  e.group = maybe(any_uuid);
+  e.callback = maybe([] { return api::Callback{any_text(), any_text()}; });
   e.history.resize(*rc::gen::inRange<std::size_t>(0, 3));
   for (Run& run : e.history) run = any_run();
   return e;
@@ -160,7 +163,8 @@ inline bool same(const JobExtras& a, const JobExtras& b) {
     return std::tie(e.labels, e.tenant, e.key, e.key_position, e.retry, e.timeout_seconds,
                     e.ttl_seconds_after_finished, e.expires_at, e.source, e.schedule_uid,
                     e.schedule_tick, e.idempotency_key, e.idempotency_content, e.external_id,
-                    e.last_settlement, e.worker, e.started_at, e.depends_on, e.on_parent_failure);
+                    e.last_settlement, e.worker, e.started_at, e.depends_on, e.on_parent_failure,
+                    e.callback, e.unique_key, e.group);
   };
   return plain(a) == plain(b) && a.error.has_value() == b.error.has_value() &&
          (!a.error || members(*a.error) == members(*b.error)) &&

@@ -93,6 +93,7 @@ class StoreTest : public ::testing::Test {
       sink.put_queue({.number = queue, .name = {"default", name}});
       sink.put_schedule({.queue = queue, .uid = "tick-" + name, .last_tick = kNow});
       sink.put_redrive({.queue = queue, .id = id(5)});
+      sink.put_group({.queue = queue, .id = id(6)});
       sink.put_job(job(1, queue));
       sink.put_body(queue, id(1), "", "1");
       sink.put_dead(dead_job(2, queue));
@@ -170,10 +171,11 @@ TEST_F(StoreTest, LoadHandsOverInTheEnginesOrder) {
   put_everything(kMails, "mails");
   reopen();
 
-  EXPECT_THAT(load(), ElementsAre("queue 1 orders", "queue 2 mails", "schedule 1 tick-orders",
-                                  "schedule 2 tick-mails", "redrive 1 5", "redrive 2 5", "job 1 1",
-                                  "job 2 1", "dead 1 2", "dead 2 2", "outcome 1 4", "outcome 2 4",
-                                  "claim 1 worker-orders", "claim 2 worker-mails"));
+  EXPECT_THAT(load(),
+              ElementsAre("queue 1 orders", "queue 2 mails", "schedule 1 tick-orders",
+                          "schedule 2 tick-mails", "redrive 1 5", "redrive 2 5", "group 1 6",
+                          "group 2 6", "job 1 1", "job 2 1", "dead 1 2", "dead 2 2", "outcome 1 4",
+                          "outcome 2 4", "claim 1 worker-orders", "claim 2 worker-mails"));
 }
 
 TEST_F(StoreTest, LoadGivesExtrasOnlyToJobsThatHaveThem) {
@@ -225,8 +227,9 @@ TEST_F(StoreTest, DroppedQueueLeavesOthersAlone) {
   commit([](RecordSink& sink) { sink.drop_queue(kOrders); });
   reopen();
 
-  EXPECT_THAT(load(), ElementsAre("queue 2 mails", "schedule 2 tick-mails", "redrive 2 5",
-                                  "job 2 1", "dead 2 2", "outcome 2 4", "claim 2 worker-mails"));
+  EXPECT_THAT(load(),
+              ElementsAre("queue 2 mails", "schedule 2 tick-mails", "redrive 2 5", "group 2 6",
+                          "job 2 1", "dead 2 2", "outcome 2 4", "claim 2 worker-mails"));
   EXPECT_FALSE(find(1));
   EXPECT_FALSE(find(3));
   EXPECT_FALSE(*store_->key(kOrders, {}));

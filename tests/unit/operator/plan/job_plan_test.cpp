@@ -52,7 +52,6 @@ TEST(JobPlan, SaysOnTheFirstVisitWhatItWaitsFor) {
       {"Suspended", "False", false, [](JobInput& i) { i.spec->suspend = true; }},
       {"QueueNotFound", "False", false, [](JobInput& i) { i.queue_exists = false; }},
       {"BrokerUnavailable", "Unknown", false, [](JobInput& i) { i.broker_reachable = false; }},
-      {"NotBuilt", "False", false, [](JobInput& i) { i.spec->callback.emplace(); }},
       {"ParentNotFound", "False", false, [](JobInput& i) { i.parents = {{.name = "p"}}; }},
       {"ParentNotAccepted", "False", false,
        [](JobInput& i) { i.parents = {{.name = "p", .uid = "1"}}; }},
@@ -78,12 +77,6 @@ TEST(JobPlan, SaysOnTheFirstVisitWhatItWaitsFor) {
     EXPECT_EQ(condition(plan, "Complete").status, "False");
     EXPECT_EQ(condition(plan, "Failed").status, "False");
   }
-}
-
-TEST(JobPlan, NamesEveryFieldThatIsNotBuilt) {
-  JobInput input = input_of();
-  input.spec->callback.emplace();
-  EXPECT_EQ(condition(plan_job(input, kNow), "Accepted").message, "not built yet: spec.callback");
 }
 
 TEST(JobPlan, StatusMovesAtAcceptanceFirstRunAndEndOnly) {

@@ -124,7 +124,6 @@ TEST(SchedulePlan, ReportsWhatKeepsItFromRunning) {
       {"InvalidSchedule", "False", [](auto& i) { i.spec->schedule = "0 24 * * *"; }},
       {"InvalidTimeZone", "False", [](auto& i) { i.spec->time_zone = "Mars/Olympus"; }},
       {"QueueNotFound", "False", [](auto& i) { i.queue_exists = false; }},
-      {"NotBuilt", "False", [](auto& i) { i.spec->job_template.callback.emplace(); }},
       {"BrokerUnavailable", "Unknown", [](auto& i) { i.broker_reachable = false; }},
       {"NeverDue", "False", [](auto& i) { i.spec->schedule = "0 0 31 2 *"; }},
       {"LastTickAhead", "False", [](auto& i) { i.last_tick = kNoon + 24h * 365; }},
