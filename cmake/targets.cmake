@@ -28,13 +28,17 @@ function(sluice_program name)
 endfunction()
 
 # sluice_test(NAME KIND kind FOLDER folder-under-tests DEPS our_target... [LIBS ...] [ENV VAR=value [VAR=value]] [TIMEOUT s]
-#             [WHOLE])
+#             [WHOLE] [THREADS])
 # One executable of every *_test.cpp in the folder; each test is one ctest entry with the label KIND. WHOLE: the
-# program is one entry, for tests that share a costly environment. All programs of a KIND: the target KIND_tests.
+# program is one entry, for tests that share a costly environment. THREADS: the code under test has threads; only such
+# programs are there with ThreadSanitizer. All programs of a KIND: the target KIND_tests.
 function(sluice_test name)
-  cmake_parse_arguments(ARG "WHOLE" "KIND;FOLDER;TIMEOUT" "DEPS;LIBS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "WHOLE;THREADS" "KIND;FOLDER;TIMEOUT" "DEPS;LIBS;ENV" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${ARG_FOLDER}/*.cpp")
   set_property(GLOBAL APPEND PROPERTY SLUICE_TEST_SOURCES ${sources})
+  if(SANITIZE STREQUAL "thread" AND NOT ARG_THREADS)
+    return()
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
