@@ -26,6 +26,7 @@ BulkEnqueue::BulkEnqueue(const Context& context, const EnqueueCommand& command, 
     : context_(context),
       command_(command),
       prefix_(command.resume_key.empty() ? context.fresh_key : command.resume_key),
+      group_id_(command.group.wanted ? group_id(prefix_) : ""),
       reader_(fd, BulkLimits{}),
       retry_(RetryLimits{}, context.jitter_seed),
       started_(context.clock.now().steady),
@@ -47,6 +48,7 @@ ExitCode BulkEnqueue::run() {
     if (!items.empty() && !send(items)) break;
     show_progress();
   }
+  if (stopped_with_ == ExitCode::kOk && enqueued_ > 0 && !group_id_.empty()) close_group();
   finish();
   if (stopped_with_ != ExitCode::kOk) return stopped_with_;
   return refused_ > 0 ? ExitCode::kFailed : ExitCode::kOk;
@@ -72,7 +74,9 @@ bool BulkEnqueue::send(std::span<const Item> items) {
   std::vector<std::string> bodies;
   bodies.reserve(items.size());
   for (const Item& item : items) bodies.push_back(item.body);
-  const Answer answer = send_patiently(batch_body(bodies));
+  const std::string group =
+      group_id_.empty() ? "" : group_body(command_.group, group_id_, /*open=*/true);
+  const Answer answer = send_patiently(batch_body(bodies, group));
   if (answer.ok()) return take_results(items, answer);
   if (may_be_one_jobs_fault(answer.status)) {
     if (items.size() == 1) {
@@ -84,6 +88,13 @@ bool BulkEnqueue::send(std::span<const Item> items) {
     return send(items.first(half)) && send(items.subspan(half));
   }
   return take_refusal(items, answer);
+}
+
+// Only then can it finish.
+void BulkEnqueue::close_group() {
+  const Answer answer =
+      send_patiently(batch_body({}, group_body(command_.group, group_id_, /*open=*/false)));
+  if (!answer.ok()) stopped_with_ = fail(context_, answer, "close group " + group_id_);
 }
 
 Answer BulkEnqueue::send_patiently(const std::string& body) {
@@ -167,9 +178,12 @@ void BulkEnqueue::clear_progress() {
 
 void BulkEnqueue::finish() {
   clear_progress();
-  const Json summary = {{"enqueued", enqueued_}, {"refused", refused_}, {"resumeKey", prefix_}};
+  Json summary = {{"enqueued", enqueued_}, {"refused", refused_}, {"resumeKey", prefix_}};
+  if (!group_id_.empty()) summary["group"] = group_id_;
   if (print_document(context_, summary)) return;
-  context_.console.out << "enqueued " << enqueued_ << " jobs (" << refused_ << " refused)\n";
+  context_.console.out << "enqueued " << enqueued_ << " jobs (" << refused_ << " refused)";
+  if (!group_id_.empty()) context_.console.out << ", group " << group_id_;
+  context_.console.out << '\n';
 }
 
 }  // namespace sluice::cli

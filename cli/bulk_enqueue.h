@@ -36,6 +36,8 @@ class BulkEnqueue {
   bool take_refusal(std::span<const Item> items, const Answer& answer);
   Answer send_patiently(const std::string& body);
 
+  void close_group();
+
   void refuse(std::int64_t line, std::string_view why);
   void complain(std::string_view message);
   void show_progress();
@@ -45,6 +47,7 @@ class BulkEnqueue {
   const Context& context_;
   const EnqueueCommand& command_;
   std::string prefix_;
+  std::string group_id_;  // empty: the jobs are no group
   BulkReader reader_;
   RetrySchedule retry_;
   std::int64_t enqueued_ = 0;

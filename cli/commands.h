@@ -13,6 +13,7 @@ ExitCode run(const Context& context, const EnqueueCommand& command);
 ExitCode run(const Context& context, const GetQueuesCommand& command);
 ExitCode run(const Context& context, const GetQueueCommand& command);
 ExitCode run(const Context& context, const GetJobCommand& command);
+ExitCode run(const Context& context, const GetGroupCommand& command);
 ExitCode run(const Context& context, const GetJobsCommand& command);
 
 // commands_resources.cpp

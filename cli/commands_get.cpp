@@ -203,6 +203,26 @@ ExitCode run(const Context& context, const GetJobCommand& command) {
   return ExitCode::kOk;
 }
 
+ExitCode run(const Context& context, const GetGroupCommand& command) {
+  const Answer answer = context.server.group(command.queue, command.id);
+  if (!answer.ok()) return fail(context, answer, "get group " + command.id);
+  const auto group = body_of(context, answer);
+  if (!group) return ExitCode::kFailed;
+  if (print_document(context, *group)) return ExitCode::kOk;
+
+  const TimePoint now = context.clock.now().wall;
+  Sheet sheet(context.console.out);
+  sheet.add("Group", text_of(*group, "id"));
+  for (const std::string member : {"total", "pending", "succeeded", "dead", "cancelled"}) {
+    const char first = static_cast<char>(std::toupper(static_cast<unsigned char>(member.front())));
+    sheet.add(first + member.substr(1), format_count(count_of(*group, member)));
+  }
+  if (flag_of(*group, "open")) sheet.add("Open", "more jobs come");
+  sheet.add("Created", moment(text_of(*group, "createdAt"), now));
+  sheet.add("Finished", moment(text_of(*group, "finishedAt"), now));
+  return ExitCode::kOk;
+}
+
 ExitCode run(const Context& context, const GetJobsCommand& command) {
   Json jobs = Json::array();
   JobsQuery query{.state = command.state, .labels = command.labels};

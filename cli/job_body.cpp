@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/document.h"
+#include "common/base/ids.h"
 
 namespace sluice::cli {
 namespace {
@@ -74,8 +75,27 @@ Result<std::string> envelope_body(std::string_view line, std::string_view idempo
          ",\"idempotencyKey\":" + json_text(idempotency_key) + '}';
 }
 
-std::string batch_body(const std::vector<std::string>& job_bodies) {
-  std::size_t bytes = 16;
+std::string group_id(std::string_view prefix) {
+  // Two FNV-1a hashes; nobody has to be kept from finding another prefix with the same id.
+  const auto hash = [prefix](std::uint64_t seed) {
+    for (const char c : prefix) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return seed;
+  };
+  return to_string(Uuid{hash(0xcbf29ce484222325), hash(0x84222325cbf29ce4)});
+}
+
+std::string group_body(const GroupFields& fields, std::string_view id, bool open) {
+  Json group = {{"id", id}};
+  if (open) group["open"] = true;
+  if (!fields.callback.empty()) {
+    group["callback"] = {{"url", fields.callback}};
+    if (!fields.callback_secret.empty()) group["callback"]["secretName"] = fields.callback_secret;
+  }
+  return group.dump();
+}
+
+std::string batch_body(const std::vector<std::string>& job_bodies, const std::string& group) {
+  std::size_t bytes = 32 + group.size();
   for (const std::string& body : job_bodies) bytes += body.size() + 1;
   std::string batch;
   batch.reserve(bytes);
@@ -84,7 +104,9 @@ std::string batch_body(const std::vector<std::string>& job_bodies) {
     if (i > 0) batch += ',';
     batch += job_bodies[i];
   }
-  return batch + "]}";
+  batch += ']';
+  if (!group.empty()) batch += ",\"group\":" + group;
+  return batch + '}';
 }
 
 }  // namespace sluice::cli

@@ -47,6 +47,19 @@ Result<std::string> job_body(const JobFields& fields, std::string_view payload,
 // A line that is a whole job object, given `idempotency_key` unless it has one of its own.
 Result<std::string> envelope_body(std::string_view line, std::string_view idempotency_key);
 
-std::string batch_body(const std::vector<std::string>& job_bodies);
+// What a bulk call's jobs are together.
+struct GroupFields {
+  bool wanted = false;
+  std::string callback;         // URL that is told when all have ended
+  std::string callback_secret;  // name of the secret that signs it
+};
+
+// The same for every call with this prefix, as line_key().
+std::string group_id(std::string_view prefix);
+// The group of one of its batches; more of them come while `open`.
+std::string group_body(const GroupFields& fields, std::string_view id, bool open);
+
+// `group` empty: none.
+std::string batch_body(const std::vector<std::string>& job_bodies, const std::string& group = {});
 
 }  // namespace sluice::cli

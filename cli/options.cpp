@@ -61,6 +61,7 @@ struct Draft {
   GetQueuesCommand get_queues;
   GetQueueCommand get_queue;
   GetJobCommand get_job;
+  GetGroupCommand get_group;
   GetJobsCommand get_jobs;
   GetResourcesCommand get_resources;
   WatchCommand watch;
@@ -131,6 +132,9 @@ std::string mistake_in(const EnqueueCommand& command) {
   if (!command.idempotency_key.empty()) {
     return "--idempotency-key names one job; for many use --resume-key PREFIX";
   }
+  if (command.group.wanted && command.payload) {
+    return "--group is about many jobs, from --file or standard input";
+  }
   if (command.envelope && !command.fields.is_empty()) {
     return "--envelope: lines carry their own priority, delay, labels…; leave these flags out";
   }
@@ -184,6 +188,17 @@ void add_enqueue(CLI::App& app, Draft& draft) {
       ->take_all();
   sub->add_option("--idempotency-key", command.idempotency_key,
                   "The same key makes the same job only once (default: a new key)");
+  CLI::Option* group =
+      sub->add_flag("--group", command.group.wanted,
+                    "The jobs of this call are one group: `sluice get group` tells "
+                    "how far it is");
+  CLI::Option* group_callback =
+      sub->add_option("--group-callback", command.group.callback,
+                      "URL that is told, by a POST, when all of them have ended")
+          ->needs(group);
+  sub->add_option("--group-callback-secret", command.group.callback_secret,
+                  "Name of the secret that signs it")
+      ->needs(group_callback);
   sub->add_option(
       "--resume-key", command.resume_key,
       "Prefix an interrupted bulk call printed: what it enqueued is not enqueued again");
@@ -222,6 +237,11 @@ void add_get(CLI::App& app, Draft& draft) {
   job->add_option("-q,--queue", draft.get_job.queue, "Its queue (default: every queue is asked)");
   job->add_flag("--payload", draft.get_job.payload, "With its payload");
   choose(job, draft, draft.get_job);
+
+  CLI::App* group = get->add_subcommand("group", "How far the jobs of a group are");
+  group->add_option("QUEUE", draft.get_group.queue, "Its queue")->required();
+  group->add_option("ID", draft.get_group.id, "The id that enqueue --group printed")->required();
+  choose(group, draft, draft.get_group);
 
   CLI::App* jobs = get->add_subcommand("jobs", "Jobs of a queue; without QUEUE the Job resources");
   jobs->add_option("QUEUE", draft.get_jobs.queue, "Name of the queue");

@@ -30,7 +30,8 @@ struct EnqueueCommand {
   bool envelope = false;               // lines are whole job objects
   JobFields fields;
   std::string idempotency_key;  // of the one job; empty: generated
-  std::string resume_key;       // prefix of an earlier bulk call; empty: generated
+  GroupFields group;
+  std::string resume_key;  // prefix of an earlier bulk call; empty: generated
 };
 
 struct GetQueuesCommand {
@@ -43,6 +44,10 @@ struct GetJobCommand {
   std::string id;
   std::string queue;  // empty: every queue of the namespace is asked
   bool payload = false;
+};
+struct GetGroupCommand {
+  std::string queue;
+  std::string id;
 };
 struct GetJobsCommand {
   std::string queue;
@@ -112,9 +117,9 @@ struct TriggerCommand {
 
 using Command =
     std::variant<DevCommand, EnqueueCommand, GetQueuesCommand, GetQueueCommand, GetJobCommand,
-                 GetJobsCommand, GetResourcesCommand, WatchCommand, DeadCommand, RedriveCommand,
-                 PurgeCommand, CancelCommand, RunCommand, RescheduleCommand, PauseCommand,
-                 ResumeCommand, ScaleCommand, TriggerCommand>;
+                 GetGroupCommand, GetJobsCommand, GetResourcesCommand, WatchCommand, DeadCommand,
+                 RedriveCommand, PurgeCommand, CancelCommand, RunCommand, RescheduleCommand,
+                 PauseCommand, ResumeCommand, ScaleCommand, TriggerCommand>;
 
 // Where the broker is and who we are to it.
 struct Access {

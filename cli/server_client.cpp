@@ -130,6 +130,10 @@ Answer ServerClient::redrive(std::string_view queue, std::string body) {
   return call("POST", queue_path(queue) + "/dead:redrive", std::move(body));
 }
 
+Answer ServerClient::group(std::string_view queue, std::string_view id) {
+  return call("GET", queue_path(queue) + "/groups/" + http::percent_encode(id));
+}
+
 Answer ServerClient::redrive_status(std::string_view queue, std::string_view id) {
   return call("GET", queue_path(queue) + "/redrives/" + http::percent_encode(id));
 }

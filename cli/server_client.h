@@ -72,6 +72,8 @@ class ServerClient {
   Answer jobs(std::string_view queue, const JobsQuery& query);
   Answer job(std::string_view queue, std::string_view id, bool with_payload);
 
+  Answer group(std::string_view queue, std::string_view id);
+
   Answer enqueue(std::string_view queue, std::string body);
   Answer enqueue_batch(std::string_view queue, std::string body);
   Answer cancel(std::string_view queue, std::string_view id);

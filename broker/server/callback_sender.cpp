@@ -20,7 +20,7 @@ constexpr const char* kWorkerName = "sluice-broker";
 
 // Runs an engine step and waits until what it saw is durable.
 template <typename Run>
-auto ask(EngineLoop& loop, Run run) {
+auto ask_and_wait(EngineLoop& loop, Run run) {
   using Reply = std::invoke_result_t<Run&, Engine&, Now, RecordSink&>;
   std::promise<Reply> replied;
   auto reply = replied.get_future();
@@ -139,7 +139,7 @@ std::optional<CallbackSender::Delivery> CallbackSender::claim(const QueueName& q
     ClaimGrant grant;
     std::optional<JobView> job;
   };
-  Claimed claimed = ask(loop_, [&queue](Engine& engine, Now now, RecordSink& sink) {
+  Claimed claimed = ask_and_wait(loop_, [&queue](Engine& engine, Now now, RecordSink& sink) {
     Claimed reply;
     auto grant = engine.claim({queue, kWorkerName, {}, 1}, now, sink);
     if (!grant || grant->jobs.empty()) return reply;
@@ -174,7 +174,7 @@ void CallbackSender::settle(const Delivery& delivery, SettleRequest request) {
                                  {"reason", request.error->reason},
                                  {"error", request.error->message}});
   }
-  const Status settled = ask(loop_, [&request](Engine& engine, Now now, RecordSink& sink) {
+  const Status settled = ask_and_wait(loop_, [&request](Engine& engine, Now now, RecordSink& sink) {
     return engine.settle(std::move(request), now, sink);
   });
   if (!settled) {

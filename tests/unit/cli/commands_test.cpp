@@ -92,6 +92,17 @@ TEST_F(CommandsTest, PauseWithoutFlagsMeansBoth) {
   EXPECT_EQ(transport_.requests[0].body, R"({"enqueue":true,"dispatch":true})");
 }
 
+TEST_F(CommandsTest, AGroupIsShown) {
+  transport_.answers.push_back(reply(
+      200,
+      R"({"id":"g","total":3,"pending":1,"succeeded":1,"dead":1,"cancelled":0,"open":false})"));
+
+  EXPECT_EQ(execute(GetGroupCommand{.queue = "mail", .id = "g"}), ExitCode::kOk);
+
+  EXPECT_THAT(out(), HasSubstr("Pending:        1\n"));
+  EXPECT_EQ(transport_.requests[0].target, "/v1/namespaces/default/queues/mail/groups/g");
+}
+
 TEST_F(CommandsTest, RedriveByReason) {
   transport_.answers.push_back(
       reply(202, R"({"id":"r","state":"Done","selected":3,"redriven":3})"));

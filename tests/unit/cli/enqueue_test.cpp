@@ -77,6 +77,26 @@ TEST_F(EnqueueTest, BulkReadsStandardInputAndCounts) {
   EXPECT_THAT(err(), HasSubstr("--resume-key cli-test"));
 }
 
+TEST_F(EnqueueTest, BulkMakesOneGroupAndClosesIt) {
+  serve();
+  type("1\n2\n");
+  EnqueueCommand command{.queue = "mail", .file = "-"};
+  command.group = {true, "https://example.org/in", "hook"};
+
+  EXPECT_EQ(execute(command), ExitCode::kOk);
+
+  ASSERT_EQ(transport_.requests.size(), 2u);
+  const Json first = parse_json(transport_.requests[0].body).value();
+  const Json last = parse_json(transport_.requests[1].body).value();
+  EXPECT_EQ(first["jobs"].size(), 2u);
+  EXPECT_EQ(first["group"]["open"], true);
+  EXPECT_EQ(first["group"]["callback"]["secretName"], "hook");
+  EXPECT_TRUE(last["jobs"].empty());
+  EXPECT_FALSE(last["group"].contains("open"));
+  EXPECT_EQ(first["group"]["id"], last["group"]["id"]);
+  EXPECT_THAT(out(), HasSubstr("group " + first["group"]["id"].get<std::string>()));
+}
+
 TEST_F(EnqueueTest, BulkNamesTheLineOfEveryRefusal) {
   serve();
   type("1\nnot json\n\n\"bad\"\n5\n");
