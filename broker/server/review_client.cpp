@@ -7,7 +7,7 @@
 namespace sluice::broker {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 constexpr const char* kTokenReviews = "/apis/authentication.k8s.io/v1/tokenreviews";
 constexpr const char* kAccessReviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -16,33 +16,33 @@ Error not_answered(const std::string& why) {
   return {ErrorCode::kUnavailable, "the Kubernetes API did not say who may: " + why};
 }
 
-std::string text_of(const json& object, const char* name) {
+std::string text_of(const Json& object, const char* name) {
   const auto member = object.find(name);
   return member != object.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
-std::vector<std::string> texts_of(const json& object, const char* name) {
+std::vector<std::string> texts_of(const Json& object, const char* name) {
   std::vector<std::string> texts;
   const auto member = object.find(name);
   if (member == object.end() || !member->is_array()) return texts;
-  for (const json& one : *member) {
+  for (const Json& one : *member) {
     if (one.is_string()) texts.push_back(one.get<std::string>());
   }
   return texts;
 }
 
-bool is_true(const json& object, const char* name) {
+bool is_true(const Json& object, const char* name) {
   const auto member = object.find(name);
   return member != object.end() && member->is_boolean() && member->get<bool>();
 }
 
-json parse(const std::string& text) {
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+Json parse(const std::string& text) {
+  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
 // Nothing that came from outside is written as it is, so that writing cannot fail on it.
-std::string dump(const json& document) {
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+std::string dump(const Json& document) {
+  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ Result<std::string> ReviewClient::post(const char* target, std::string review_js
     // Its message may name our own rights, which are no caller's business.
     return not_answered("status " + std::to_string(response->status));
   }
-  const json review = parse(response->body);
+  const Json review = parse(response->body);
   const auto status = review.is_object() ? review.find("status") : review.end();
   if (!review.is_object() || status == review.end() || !status->is_object()) {
     return not_answered("the answer is no review");
@@ -72,12 +72,12 @@ Result<std::string> ReviewClient::post(const char* target, std::string review_js
 
 Result<std::optional<Identity>> ReviewClient::review_token(
     const std::string& token, const std::vector<std::string>& audiences) {
-  const json review{{"apiVersion", "authentication.k8s.io/v1"},
+  const Json review{{"apiVersion", "authentication.k8s.io/v1"},
                     {"kind", "TokenReview"},
                     {"spec", {{"token", token}, {"audiences", audiences}}}};
   const auto answer = post(kTokenReviews, dump(review));
   if (!answer) return answer.error();
-  const json status = parse(*answer);
+  const Json status = parse(*answer);
   if (!is_true(status, "authenticated")) return std::optional<Identity>();
 
   Identity identity;
@@ -103,23 +103,23 @@ Result<std::optional<Identity>> ReviewClient::review_token(
 Result<bool> ReviewClient::review_access(const Identity& identity, const AccessQuestion& question) {
   const std::string_view resource = question.right.resource;
   const std::size_t slash = resource.find('/');
-  json attributes{{"group", kAccessGroup},
+  Json attributes{{"group", kAccessGroup},
                   {"verb", question.right.verb},
                   {"resource", resource.substr(0, slash)}};
   if (slash != std::string_view::npos) attributes["subresource"] = resource.substr(slash + 1);
   if (!question.namespace_name.empty()) attributes["namespace"] = question.namespace_name;
   if (!question.queue.empty()) attributes["name"] = question.queue;
-  json spec{{"user", identity.user}, {"groups", identity.groups}};
+  Json spec{{"user", identity.user}, {"groups", identity.groups}};
   spec["resourceAttributes"] = std::move(attributes);
   if (!identity.uid.empty()) spec["uid"] = identity.uid;
   if (!identity.extra_json.empty()) spec["extra"] = parse(identity.extra_json);
-  const json review{{"apiVersion", "authorization.k8s.io/v1"},
+  const Json review{{"apiVersion", "authorization.k8s.io/v1"},
                     {"kind", "SubjectAccessReview"},
                     {"spec", std::move(spec)}};
 
   const auto answer = post(kAccessReviews, dump(review));
   if (!answer) return answer.error();
-  const json status = parse(*answer);
+  const Json status = parse(*answer);
   return is_true(status, "allowed") && !is_true(status, "denied");
 }
 
