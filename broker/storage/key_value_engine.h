@@ -99,6 +99,13 @@ class KeyValueEngine : public KeyValueReader {
 
   // Bytes free on the file system the data is on; the largest number where there is none.
   virtual std::uint64_t free_bytes() const = 0;
+
+  // Copies the state into the new folder `path`: all that was written before, and perhaps more, of
+  // one moment. Files are linked where the file system allows it. Blocks, while writes go on.
+  // kInvalidArgument for an engine without files, which is what this one says.
+  virtual Status checkpoint(const std::string& path);
+  // The most bytes that a checkpoint below `folder`, which is there, takes of its file system.
+  virtual std::uint64_t checkpoint_bytes_max(const std::string& folder) const;
 };
 
 // The first key after all keys that begin with `prefix`; empty when there is no such key.

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +28,9 @@ constexpr std::array kFamilies = {
 };
 static_assert(kFamilies.size() == kFamilyCount);
 
+// What a flush writes at most: all memory tables, and room for what comes meanwhile.
+constexpr std::uint64_t kUnflushedBytesMax = 32 * 1024 * 1024;
+
 using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
 
 rocksdb::Slice slice(std::string_view bytes) {
@@ -38,6 +43,13 @@ Error to_error(const rocksdb::Status& status, std::string_view doing) {
                          : status.IsIOError() || status.IsBusy() ? ErrorCode::kUnavailable
                                                                  : ErrorCode::kInternal;
   return Error{code, std::string(doing) + ": " + status.ToString()};
+}
+
+// Absent when it cannot be asked: then nothing is linked, to be on the safe side.
+std::optional<dev_t> device_of(const std::string& path) {
+  struct stat about{};
+  if (::stat(path.c_str(), &about) != 0) return std::nullopt;
+  return about.st_dev;
 }
 
 class RocksDbBatch final : public KeyValueBatch {
@@ -232,6 +244,29 @@ class RocksDbEngine final : public KeyValueEngine {
     return error ? std::numeric_limits<std::uint64_t>::max() : space.available;
   }
 
+  // Flushes first, so that all of it but what is written meanwhile stands in tables with checksums.
+  Status checkpoint(const std::string& path) override {
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(path, /*log_size_for_flush=*/0);
+    if (!status.ok()) return to_error(status, "copying the store to " + path);
+    return Ok{};
+  }
+
+  std::uint64_t checkpoint_bytes_max(const std::string& folder) const override {
+    const auto device = device_of(folder);
+    const bool links = device && device == device_of(path_);
+    std::uint64_t bytes = kUnflushedBytesMax;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+      if (links && entry.path().extension() == ".sst") continue;
+      const std::uintmax_t size = entry.is_regular_file(error) ? entry.file_size(error) : 0;
+      if (!error) bytes += size;
+    }
+    return bytes;
+  }
+
  private:
   Reads reads() const { return {*db_, handles_}; }
 
@@ -283,6 +318,17 @@ Status make_folder(const std::string& path) {
   return Ok{};
 }
 
+// Whether the folder may be opened so.
+Status check_openable(const std::string& path, const RocksDbOptions& options) {
+  std::error_code error;
+  const std::filesystem::path mark = std::filesystem::path(path) / kRestoringMark;
+  if (!options.is_restoring && std::filesystem::exists(mark, error)) {
+    return Error{ErrorCode::kCorruption,
+                 "the restore into " + path + " was cut off: empty the folder and restore again"};
+  }
+  return check_folder(path, options.is_restoring ? LogRule::kOptional : LogRule::kRequired);
+}
+
 // RocksDB has no code of its own for a lock that is held.
 bool is_lock_held(const rocksdb::Status& status) {
   const std::string text = status.ToString();
@@ -295,7 +341,7 @@ bool is_lock_held(const rocksdb::Status& status) {
 Result<std::unique_ptr<KeyValueEngine>> open_rocksdb(const std::string& path,
                                                      const RocksDbOptions& options) {
   if (Status status = make_folder(path); !status) return std::move(status).error();
-  if (Status status = check_folder(path); !status) return std::move(status).error();
+  if (Status status = check_openable(path, options); !status) return std::move(status).error();
 
   const std::shared_ptr<rocksdb::Cache> cache = make_cache();
   rocksdb::DBOptions database = database_options(cache);
@@ -315,8 +361,13 @@ Result<std::unique_ptr<KeyValueEngine>> open_rocksdb(const std::string& path,
                  "the data folder " + path + " is in use by another process"};
   }
   if (!status.ok()) return to_error(status, "opening " + path);
-  return std::unique_ptr<KeyValueEngine>(std::make_unique<RocksDbEngine>(
-      path, std::move(env), std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
+  auto engine = std::make_unique<RocksDbEngine>(
+      path, std::move(env), std::unique_ptr<rocksdb::DB>(db), std::move(handles));
+  if (options.is_restoring) {
+    const rocksdb::Status whole = db->VerifyChecksum();
+    if (!whole.ok()) return to_error(whole, "checking " + path);
+  }
+  return std::unique_ptr<KeyValueEngine>(std::move(engine));
 }
 
 }  // namespace sluice::broker

@@ -236,24 +236,30 @@ Store::Store(std::unique_ptr<KeyValueEngine> engine, std::uint32_t boot)
 
 Store::~Store() = default;
 
-Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<KeyValueEngine> engine) {
-  if (Status status = check_schema(*engine); !status) return std::move(status).error();
-  auto last_boot = read_number(*engine, kBootKey);
+Result<std::uint32_t> skip_boots(KeyValueEngine& engine, std::uint32_t by) {
+  if (Status status = check_schema(engine); !status) return std::move(status).error();
+  auto last_boot = read_number(engine, kBootKey);
   if (!last_boot) return std::move(last_boot).error();
-  const std::uint64_t boot = last_boot->value_or(0) + 1;
+  const std::uint64_t boot = last_boot->value_or(0) + by;
   if (boot > IdSource::kBootMax) return corruption("the boot numbers are used up");
 
-  const auto batch = engine->new_batch();
+  const auto batch = engine.new_batch();
   std::string schema_value;
   encode_number(kSchemaVersion, schema_value);
   batch->put(Family::kMeta, kSchemaKey, schema_value);
   std::string boot_value;
   encode_number(boot, boot_value);
   batch->put(Family::kMeta, kBootKey, boot_value);
-  if (Status status = engine->write(*batch, /*sync=*/true); !status) {
+  if (Status status = engine.write(*batch, /*sync=*/true); !status) {
     return std::move(status).error();
   }
-  return std::unique_ptr<Store>(new Store(std::move(engine), static_cast<std::uint32_t>(boot)));
+  return static_cast<std::uint32_t>(boot);
+}
+
+Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<KeyValueEngine> engine) {
+  const auto boot = skip_boots(*engine, 1);
+  if (!boot) return boot.error();
+  return std::unique_ptr<Store>(new Store(std::move(engine), *boot));
 }
 
 std::uint32_t Store::boot() const {
@@ -358,6 +364,14 @@ Result<ListPage> Store::list(QueueNumber queue, ListScope scope, std::optional<J
 
 std::uint64_t Store::free_bytes() const {
   return engine_->free_bytes();
+}
+
+Status Store::checkpoint(const std::string& path) {
+  return engine_->checkpoint(path);
+}
+
+std::uint64_t Store::checkpoint_bytes_max(const std::string& folder) const {
+  return engine_->checkpoint_bytes_max(folder);
 }
 
 }  // namespace sluice::broker

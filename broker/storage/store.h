@@ -88,11 +88,19 @@ class Store {
   // Bytes free on the file system the data is on; the largest number for a store without one.
   std::uint64_t free_bytes() const;
 
+  // As KeyValueEngine's.
+  Status checkpoint(const std::string& path);
+  std::uint64_t checkpoint_bytes_max(const std::string& folder) const;
+
  private:
   Store(std::unique_ptr<KeyValueEngine> engine, std::uint32_t boot);
   std::unique_ptr<KeyValueEngine> engine_;
   std::uint32_t boot_;
 };
+
+// Raises the boot number of data that is not served by `by`, and syncs it; the new one. Errors are
+// those of Store::open().
+Result<std::uint32_t> skip_boots(KeyValueEngine& engine, std::uint32_t by);
 
 // The RecordSink a batch is filled through.
 class RecordBatch {

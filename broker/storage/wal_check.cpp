@@ -90,7 +90,7 @@ bool records_follow_a_tear(std::istream& log) {
   return false;
 }
 
-Status check_folder(const std::string& path) {
+Status check_folder(const std::string& path, LogRule rule) {
   bool has_current = false;
   bool has_tables = false;
   bool has_log = false;
@@ -110,7 +110,7 @@ Status check_folder(const std::string& path) {
   if (!has_current && (has_tables || has_log)) {
     return Error{ErrorCode::kCorruption, path + " holds data, but its file CURRENT is missing"};
   }
-  if (has_tables && !has_log) {
+  if (rule == LogRule::kRequired && has_tables && !has_log) {
     return Error{ErrorCode::kCorruption, path + " holds data, but its log is missing"};
   }
   return Ok{};
