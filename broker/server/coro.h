@@ -31,6 +31,7 @@ template <typename T>
 using Task = net::awaitable<T>;
 
 class AccessControl;
+class BackupDesk;
 
 // What every handler may use. All of it outlives the network threads.
 struct Services {
@@ -42,6 +43,8 @@ struct Services {
   Metrics& metrics;
   net::thread_pool& readers;        // where the store is read: neither network nor engine may block
   AccessControl* access = nullptr;  // null: everybody may do everything
+  BackupDesk* backups = nullptr;    // null: no folder for them
+  net::thread_pool* backup_thread = nullptr;  // with `backups`: where one is made
   bool loopback_names_only = false;           // as to the Host header
   std::atomic<std::size_t> request_bytes{0};  // bodies in memory
   int signal_streams = 0;                     // in steps of the engine

@@ -66,6 +66,12 @@ Handler handler_of(Route route) {
     case Route::kSignals:
     case Route::kEvents:
       return nullptr;
+    case Route::kCreateBackup:
+      return create_backup;
+    case Route::kListBackups:
+      return list_backups;
+    case Route::kDeleteBackup:
+      return delete_backup;
     case Route::kHealthz:
       return healthz;
     case Route::kReadyz:

@@ -51,6 +51,11 @@ Task<Response> drain_worker(Call& call);
 Task<Response> undrain_worker(Call& call);
 Task<Response> worker_gone(Call& call);
 
+// routes_backups.cpp
+Task<Response> create_backup(Call& call);
+Task<Response> list_backups(Call& call);
+Task<Response> delete_backup(Call& call);
+
 // routes_all.cpp
 Task<Response> healthz(Call& call);
 Task<Response> readyz(Call& call);

@@ -42,6 +42,7 @@ inline constexpr std::size_t kParentResultBytesMax = 64 * 1024 * 1024;
 inline constexpr int kListMax = 1'000;
 inline constexpr int kListDefault = 100;
 inline constexpr std::size_t kListRowBudget = 5'000;
+inline constexpr std::size_t kListPayloadBytesMax = 4 * 1024 * 1024;  // of one page
 inline constexpr std::size_t kOutcomesMax = 500;
 inline constexpr std::size_t kNameBytesMax = 253;        // of workers, instances, uids
 inline constexpr std::size_t kTenantBytesMax = 4 * 128;  // a manifest's 128 characters

@@ -10,6 +10,7 @@
 #include "broker/engine/engine.h"
 #include "broker/server/options.h"
 #include "broker/server/server.h"
+#include "broker/storage/restore.h"
 #include "broker/storage/rocksdb_engine.h"
 
 // jemalloc reads this at start. Few arenas and a short decay: what a burst of requests or a memory
@@ -112,10 +113,29 @@ int run(const BrokerOptions& options) {
   return 0;
 }
 
+int restore(int argc, char** argv) {
+  const auto parsed = parse_restore_options(argc, argv);
+  if (const auto* exit_now = std::get_if<ExitNow>(&parsed)) return exit_now->status;
+  const auto& options = std::get<RestoreOptions>(parsed);
+  const auto restored =
+      restore_backup(options.backup, options.data, std::random_device{}(), SystemClock{});
+  if (!restored) {
+    std::fprintf(stderr, "sluice-broker: cannot restore: %s\n", restored.error().message.c_str());
+    return 1;
+  }
+  std::printf("restored %s, of %s, into %s: %llu bytes\n", options.backup.c_str(),
+              format_rfc3339(restored->created_at).c_str(), options.data.c_str(),
+              static_cast<unsigned long long>(restored->bytes));
+  return 0;
+}
+
 }  // namespace
 }  // namespace sluice::broker
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "restore") {
+    return sluice::broker::restore(argc - 1, argv + 1);
+  }
   const auto parsed = sluice::broker::parse_options(argc, argv);
   if (const auto* exit_now = std::get_if<sluice::broker::ExitNow>(&parsed)) return exit_now->status;
   const auto& options = std::get<sluice::broker::BrokerOptions>(parsed);

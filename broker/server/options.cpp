@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <filesystem>
 #include <map>
 
 #include "common/api/decode.h"
@@ -58,6 +59,11 @@ Status allow(const std::vector<std::string>& blocks, CallbackOptions& callbacks)
     callbacks.allowed.push_back(*std::move(block));
   }
   return Ok{};
+}
+
+bool is_one_folder(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error);
 }
 
 }  // namespace
@@ -159,6 +165,10 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
   app.add_option("--disk-reserve-bytes", options.server.disk_reserve_bytes,
                  "Below this much free disk nothing new is accepted; running jobs still end")
       ->capture_default_str();
+  app.add_option(
+         "--backup-dir", options.server.backup_folder,
+         "Folder for backups, best on the file system of the jobs; without it none are made")
+      ->type_name("DIR");
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
@@ -167,6 +177,7 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
       ->default_str("text");
   app.add_flag("--exit-with-parent", options.exit_with_parent,
                "Shut down when the process that started this one ends");
+  app.footer("sluice-broker restore --help: a folder for the jobs out of a backup");
   try {
     app.parse(argc, argv);
     auto parsed = parse_listen(listen);
@@ -178,9 +189,35 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
     if (Status read = allow(callbacks_allowed, options.server.callbacks); !read) {
       throw CLI::ValidationError("--callback-allow", read.error().message);
     }
+    if (!options.server.backup_folder.empty() &&
+        is_one_folder(options.server.backup_folder, options.data)) {
+      throw CLI::ValidationError("--backup-dir", "must be another folder than --data");
+    }
     options.server.address = parsed->address;
     options.server.port = parsed->port;
     if (!tls.certificate.empty()) options.server.tls = tls;
+  } catch (const CLI::ParseError& e) {
+    return ExitNow{app.exit(e) == 0 ? 0 : 2};
+  }
+  return options;
+}
+
+std::variant<RestoreOptions, ExitNow> parse_restore_options(int argc, const char* const* argv) {
+  RestoreOptions options;
+  CLI::App app{
+      "Makes a folder for the jobs out of a backup. Nothing of the backup is moved or changed. The "
+      "broker on the new folder makes no id and no lease that the old one has made.",
+      "sluice-broker restore"};
+  app.add_option("--backup", options.backup,
+                 "Folder of the backup: that of --backup-dir, and its name")
+      ->required()
+      ->type_name("DIR/NAME");
+  app.add_option("--data", options.data, "New or empty folder to restore into")
+      ->required()
+      ->type_name("DIR");
+  app.footer("Example:\n  sluice-broker restore --backup backups/20261127T145007Z --data restored");
+  try {
+    app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return ExitNow{app.exit(e) == 0 ? 0 : 2};
   }

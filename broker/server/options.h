@@ -35,6 +35,13 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
 // it says into `limits`.
 Status parse_namespace_limit(const std::string& text, NamespaceLimitTable& limits);
 
+// `sluice-broker restore`; its arguments begin at "restore".
+struct RestoreOptions {
+  std::string backup;
+  std::string data;
+};
+std::variant<RestoreOptions, ExitNow> parse_restore_options(int argc, const char* const* argv);
+
 // "127.0.0.1:7070", "[::1]:0", "localhost:7070" (which is 127.0.0.1).
 Result<ServerOptions> parse_listen(const std::string& text);
 

@@ -28,7 +28,10 @@ void write_extras(JsonWriter& json, const JobExtras& extras) {
   json.member_if_set("tenant", extras.tenant)
       .member_if_set("key", extras.key)
       .member_if_set("uniqueKey", extras.unique_key)
-      .member("expiresAt", extras.expires_at);
+            .member("expiresAt", extras.expires_at)
+      .member("timeoutSeconds", extras.timeout_seconds)
+      .member("ttlSecondsAfterFinished", extras.ttl_seconds_after_finished);
+  if (extras.retry) json.key("retry").raw(api::encode(*extras.retry));
   if (!extras.depends_on.empty()) {
     json.key("dependsOn").begin_array();
     for (const JobId& id : extras.depends_on) json.value(to_string(id));

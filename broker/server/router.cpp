@@ -44,6 +44,9 @@ constexpr std::array<RouteInfo, kRoutes> kTable = {{
     {Route::kListQueues, Method::kGet, "/v1/queues", BodyRule::kNone},
     {Route::kOutcomes, Method::kGet, "/v1/outcomes", BodyRule::kNone},
     {Route::kSignals, Method::kGet, "/v1/signals", BodyRule::kNone},
+    {Route::kCreateBackup, Method::kPost, "/v1/backups", BodyRule::kOptional},
+    {Route::kListBackups, Method::kGet, "/v1/backups", BodyRule::kNone},
+    {Route::kDeleteBackup, Method::kDelete, "/v1/backups/{name}", BodyRule::kNone},
     {Route::kHealthz, Method::kGet, "/healthz", BodyRule::kNone},
     {Route::kReadyz, Method::kGet, "/readyz", BodyRule::kNone},
     {Route::kMetrics, Method::kGet, "/metrics", BodyRule::kNone},
@@ -53,6 +56,7 @@ constexpr std::array<RouteInfo, kRoutes> kTable = {{
 #undef SLUICE_QUEUE
 
 constexpr std::string_view kPrefix = "/v1/namespaces/";
+constexpr std::string_view kBackups = "/v1/backups/";
 constexpr std::string_view kQueuePattern = "/v1/namespaces/{namespace}/queues/{queue}";
 
 std::string_view take_segment(std::string_view& path) {
@@ -135,6 +139,16 @@ Status normalize_queue_path(std::string_view path, Normal& normal, RouteMatch& m
   return normalize_rest(path, normal, match.item);
 }
 
+// Reads the name of a backup.
+Status normalize_backup_path(std::string_view path, Normal& normal, RouteMatch& match) {
+  path.remove_prefix(kBackups.size());
+  auto name = percent_decode(path);
+  if (!name || name->empty() || name->find('/') != std::string::npos) return not_found();
+  match.item = *std::move(name);
+  normal.rest = "/v1/backups/{name}";
+  return Ok{};
+}
+
 Error bad_parameter(std::string_view name, std::string_view what) {
   return {ErrorCode::kInvalidArgument, std::string{name}.append(": ").append(what),
           std::string{name}};
@@ -209,6 +223,11 @@ Result<RouteMatch> match_route(Method method, std::string_view path, std::string
   Normal normal{.rest = path};
   if (path.starts_with(kPrefix)) {
     if (auto status = normalize_queue_path(path, normal, match); !status) {
+      return std::move(status).error();
+    }
+  }
+  if (path.starts_with(kBackups)) {
+    if (auto status = normalize_backup_path(path, normal, match); !status) {
       return std::move(status).error();
     }
   }

@@ -47,6 +47,9 @@ enum class Route {
   kListQueues,
   kOutcomes,
   kSignals,
+  kCreateBackup,
+  kListBackups,
+  kDeleteBackup,
   kHealthz,
   kReadyz,
   kMetrics,
@@ -75,7 +78,7 @@ const RouteInfo& info(Route route);
 struct RouteMatch {
   Route route = Route::kHealthz;
   QueueName queue;   // where the path names one
-  std::string item;  // {id}, {name} or {uid}
+  std::string item;  // {id}, {name} or {uid}, decoded
 };
 
 // The query parameters that a call takes; absent where its handler reads them itself, and for

@@ -11,17 +11,40 @@ namespace {
 using api::JobState;
 
 struct ListCall {
-  std::optional<JobState> state;
+  std::vector<JobState> states;  // empty: any
+  bool with_payload = false;
   JobFilter filter;  // its labels
   std::optional<JobId> after;
   std::size_t limit = 0;
   std::string source_uid;
   bool by_source = false;
+
+  bool wants(JobState state) const {
+    return states.empty() || std::find(states.begin(), states.end(), state) != states.end();
+  }
+  // Which the engine lists by itself, though without payloads.
+  bool is_of_engine() const { return !with_payload && states == std::vector{JobState::kRunning}; }
 };
 
+// "Ready" or "Ready,Scheduled".
+Result<std::vector<JobState>> parse_states(std::string_view text) {
+  std::vector<JobState> states;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    const auto state = api::parse_job_state(text.substr(0, comma));
+    if (!state) {
+      return Error{ErrorCode::kInvalidArgument, "state: is not a state of a job", "state"};
+    }
+    if (std::find(states.begin(), states.end(), *state) == states.end()) states.push_back(*state);
+    more = comma != std::string_view::npos;
+    text.remove_prefix(more ? comma + 1 : text.size());
+  }
+  return states;
+}
+
 Result<ListCall> parse_list(const Request& request) {
-  constexpr std::string_view kParameters[] = {"state",  "limit",     "cursor",
-                                              "source", "sourceUid", "labels"};
+  constexpr std::string_view kParameters[] = {"state",     "limit",  "cursor", "source",
+                                              "sourceUid", "labels", "payload"};
   const auto query = Query::parse(request.target, kParameters);
   if (!query) return query.error();
   const auto limit = query->integer("limit", 1, limits::kListMax, limits::kListDefault);
@@ -29,11 +52,13 @@ Result<ListCall> parse_list(const Request& request) {
   ListCall call;
   call.limit = static_cast<std::size_t>(*limit);
   if (const auto state = query->text("state")) {
-    call.state = api::parse_job_state(*state);
-    if (!call.state) {
-      return Error{ErrorCode::kInvalidArgument, "state: is not a state of a job", "state"};
-    }
+    auto parsed = parse_states(*state);
+    if (!parsed) return std::move(parsed).error();
+    call.states = *std::move(parsed);
   }
+  const auto with_payload = query->flag("payload");
+  if (!with_payload) return with_payload.error();
+  call.with_payload = *with_payload;
   if (const auto cursor = query->text("cursor")) {
     call.after = parse_uuid(*cursor);
     if (!call.after) {
@@ -51,6 +76,9 @@ Result<ListCall> parse_list(const Request& request) {
   if (call.by_source && (source != "Job" || !source_uid)) {
     return Error{ErrorCode::kInvalidArgument, "source: must be Job, beside a sourceUid", "source"};
   }
+  if (call.by_source && call.with_payload) {
+    return Error{ErrorCode::kInvalidArgument, "payload: cannot stand beside source", "payload"};
+  }
   call.source_uid = source_uid.value_or("");
   return call;
 }
@@ -61,28 +89,29 @@ struct Page {
   std::optional<JobId> resume_after;
 };
 
-std::vector<ListScope> scopes_of(std::optional<JobState> state) {
-  if (!state) return {ListScope::kLive, ListScope::kDead, ListScope::kFinished};
-  switch (*state) {
-    case JobState::kDead:
-      return {ListScope::kDead, ListScope::kFinished};
-    case JobState::kSucceeded:
-    case JobState::kCancelled:
-      return {ListScope::kFinished};
-    default:
-      return {ListScope::kLive};
+std::vector<ListScope> scopes_of(const ListCall& call) {
+  std::vector<ListScope> scopes;
+  const bool live = call.wants(JobState::kBlocked) || call.wants(JobState::kScheduled) ||
+                    call.wants(JobState::kReady) || call.wants(JobState::kRunning);
+  const bool dead = call.wants(JobState::kDead);
+  if (live) scopes.push_back(ListScope::kLive);
+  if (dead) scopes.push_back(ListScope::kDead);
+  if (dead || call.wants(JobState::kSucceeded) || call.wants(JobState::kCancelled)) {
+    scopes.push_back(ListScope::kFinished);
   }
+  return scopes;
 }
 
 // Each scope is read from the same place; the page ends where the shortest read did, so that no job
 // is passed over.
 Result<Page> read_page(Store& store, QueueNumber number, const ListCall& call, TimePoint now) {
   const auto wanted = [&call](const StoredJob& job) {
-    const bool in_state = !call.state || !api::has_ended(*call.state) || job.state == *call.state;
+    // Which of its states a living job is in only the engine knows.
+    const bool in_state = !api::has_ended(job.state) || call.wants(job.state);
     return in_state && call.filter.matches(job.job.created_at, *job.extras);
   };
   Page page;
-  for (const ListScope scope : scopes_of(call.state)) {
+  for (const ListScope scope : scopes_of(call)) {
     auto part =
         store.list(number, scope, call.after, call.limit, limits::kListRowBudget, now, wanted);
     if (!part) return std::move(part).error();
@@ -168,7 +197,7 @@ Task<Response> list_by_source(Call& call, const ListCall& list) {
   std::vector<JobShow> jobs;
   for (const FoundJob& one : found) {
     const auto job = one.shown();
-    if (job && (!list.state || job->state == *list.state) &&
+    if (job && list.wants(job->state) &&
         list.filter.matches(job->record->created_at, *job->extras)) {
       jobs.push_back(*job);
     }
@@ -178,13 +207,41 @@ Task<Response> list_by_source(Call& call, const ListCall& list) {
   co_return response;
 }
 
+// Ends the page before its payloads are more than fit; one job it always keeps.
+void cut_to_payloads(std::vector<JobShow>& jobs, std::optional<JobId>& cursor) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    bytes += jobs[i].record->payload_bytes;
+    if (i == 0 || bytes <= limits::kListPayloadBytesMax) continue;
+    jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(i), jobs.end());
+    cursor = jobs.back().record->id;
+    return;
+  }
+}
+
+using Bodies = std::vector<std::optional<Body>>;
+
+// Of the jobs that have not ended; the views in `jobs` last as long as what this returns.
+Task<Result<Bodies>> add_payloads(Call& call, QueueNumber number, std::vector<JobShow>& jobs) {
+  Services& services = call.services;
+  std::vector<JobId> ids;
+  for (const JobShow& job : jobs) ids.push_back(job.record->id);
+  auto bodies = co_await on_reader(
+      services.readers, [&services, &ids, number] { return services.store.bodies(number, ids); });
+  if (!bodies) co_return std::move(bodies).error();
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if ((*bodies)[i]) jobs[i].payload = (*bodies)[i]->payload;
+  }
+  co_return bodies;
+}
+
 }  // namespace
 
 Task<Response> list_jobs(Call& call) {
   const auto list = parse_list(call.request);
   if (!list) co_return refuse(call, list.error());
   if (list->by_source) co_return co_await list_by_source(call, *list);
-  if (list->state == JobState::kRunning) co_return co_await list_running(call, *list);
+  if (list->is_of_engine()) co_return co_await list_running(call, *list);
 
   const QueueName& queue = call.match.queue;
   const auto number = co_await ask(call.services.loop, [&queue](Engine& engine, Now, RecordSink&) {
@@ -203,10 +260,17 @@ Task<Response> list_jobs(Call& call) {
     const JobShow job = views[i] ? show(*views[i]) : show(page->jobs[i]);
     // A record of a living job that the engine does not know any more: it ended meanwhile.
     if (!views[i] && !api::has_ended(job.state)) continue;
-    if (!list->state || job.state == *list->state) jobs.push_back(job);
+    if (list->wants(job.state)) jobs.push_back(job);
+  }
+  std::optional<JobId> cursor = page->resume_after;
+  Result<Bodies> bodies = Bodies{};
+  if (list->with_payload) {
+    cut_to_payloads(jobs, cursor);
+    bodies = co_await add_payloads(call, *number, jobs);
+    if (!bodies) co_return refuse(call, bodies.error());
   }
   Response response;
-  write_page(response.body, queue, jobs, page->resume_after);
+  write_page(response.body, queue, jobs, cursor);
   co_return response;
 }
 

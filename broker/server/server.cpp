@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/server/access_control.h"
+#include "broker/server/backup_desk.h"
 #include "broker/server/connection.h"
 #include "common/base/log.h"
 
@@ -90,6 +91,8 @@ class Server::Running {
       : options_(std::move(options)),
         loop_(engine, store, clock, hub_),
         disk_([&store] { return store.free_bytes(); }, clock, options_.disk_reserve_bytes),
+        store_(store),
+        clock_(clock),
         services_{loop_, store, clock, directory_, disk_, metrics_, readers_},
         callbacks_(loop_, store, clock, options_.callbacks) {
     hub_.set_deliverer([this](const QueueName& queue, QueueNumber number) {
@@ -117,6 +120,7 @@ class Server::Running {
     if (keys_) {
       if (auto status = keys_->load(); !status) return status;
     }
+    if (auto status = open_backups(); !status) return status;
     if (auto status = bind(); !status) return status;
     raise_file_limit();
     loop_.start();
@@ -154,12 +158,23 @@ class Server::Running {
     callbacks_.stop();
     loop_.stop();
     readers_.join();
+    backup_thread_.join();
     if (access_) access_->stop();
     for (const auto& thread : threads_) thread->io.stop();
     for (std::thread& runner : runners_) runner.join();
   }
 
  private:
+  Status open_backups() {
+    if (options_.backup_folder.empty()) return Ok{};
+    auto folder = BackupFolder::open(options_.backup_folder);
+    if (!folder) return std::move(folder).error();
+    backups_.emplace(*std::move(folder), store_, clock_, options_.disk_reserve_bytes);
+    services_.backups = &*backups_;
+    services_.backup_thread = &backup_thread_;
+    return Ok{};
+  }
+
   Status bind() {
     SystemError error;
     const auto address = net::ip::make_address(options_.address, error);
@@ -252,6 +267,10 @@ class Server::Running {
   net::thread_pool readers_{kReaderThreads};
   std::optional<TlsKeys> keys_;  // on the thread that accepts
   std::optional<AccessControl> access_;
+  Store& store_;
+  const Clock& clock_;
+  std::optional<BackupDesk> backups_;
+  net::thread_pool backup_thread_{1};
   Services services_;
   CallbackSender callbacks_;
   ConnectionCount count_;

@@ -31,6 +31,7 @@ struct ServerOptions {
   bool insecure_listen = false;  // without `access`, also beyond loopback
   int threads = 2;
   std::uint64_t disk_reserve_bytes = limits::kDiskReserveBytes;
+  std::string backup_folder;  // empty: none are made
   ConnectionTimes times = {};
 };
 

@@ -156,6 +156,20 @@ TEST_F(BrokerAuth, AMissingRightIs403AndNamed) {
   EXPECT_EQ(claim("alice-token").status, 403);
 }
 
+TEST_F(BrokerAuth, BackupsTakeARightInAllNamespaces) {
+  reviews_.grant("alice", "create backups", "shop");
+  reviews_.grant("operator", "list backups");
+
+  Reply narrow = call("alice-token", "POST", "/v1/backups", "{}");
+  EXPECT_EQ(narrow.status, 403) << narrow.text;
+  EXPECT_THAT(narrow.member("detail").get<std::string>(),
+              HasSubstr("needs verb create on backups (sluice.dev) in all namespaces"));
+  // Nor does naming the namespaces help, as it does where a call speaks of these alone.
+  EXPECT_EQ(call("alice-token", "POST", "/v1/backups?namespaces=shop", "{}").status, 400);
+  EXPECT_EQ(call("operator-token", "DELETE", "/v1/backups/b").status, 403);
+  EXPECT_EQ(call("operator-token", "GET", "/v1/backups").status, 409);  // allowed, and no folder
+}
+
 TEST_F(BrokerAuth, SpeakingForAResourceTakesTheOperatorsRight) {
   const std::string id = R"({"payload":1,"id":"0192aaaa-0000-7000-8000-000000000001"})";
   const std::string source =

@@ -55,6 +55,10 @@ TEST(Router, RefusesPathsThatAreNone) {
       "/v1/namespaces/prod/queues/mail/jobs/1:fly",
       "/v1/namespaces/prod/queues/mail/workers/w:fly",
       "/healthz/",
+      "/v1/backups/",
+      "/v1/backups/a/b",
+      "/v1/backups/a%2Fb",
+      "/v1/backups/a%00b",
   };
   for (const char* path : paths) {
     SCOPED_TRACE(path);
