@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "cli/job_line.h"
 #include "cli/table.h"
 
 namespace sluice::cli {
@@ -25,6 +26,8 @@ std::string lines_text(std::int64_t first, std::int64_t last) {
 BulkEnqueue::BulkEnqueue(const Context& context, const EnqueueCommand& command, int fd)
     : context_(context),
       command_(command),
+      verb_(command.imports ? "import" : "enqueue"),
+      done_(command.imports ? "imported" : "enqueued"),
       prefix_(command.resume_key.empty() ? context.fresh_key : command.resume_key),
       group_id_(command.group.wanted ? group_id(prefix_) : ""),
       reader_(fd, BulkLimits{}),
@@ -33,8 +36,11 @@ BulkEnqueue::BulkEnqueue(const Context& context, const EnqueueCommand& command, 
       shown_(started_) {}
 
 ExitCode BulkEnqueue::run() {
-  complain("resume key " + prefix_ + ": after an interruption, the same input with --resume-key " +
-           prefix_ + " makes no duplicates");
+  if (!command_.imports) {
+    complain("resume key " + prefix_ +
+             ": after an interruption, the same input with --resume-key " + prefix_ +
+             " makes no duplicates");
+  }
   for (;;) {
     const auto batch = reader_.next();
     if (!batch) {
@@ -58,9 +64,7 @@ std::vector<BulkEnqueue::Item> BulkEnqueue::items_of(const BulkBatch& batch) {
   std::vector<Item> items;
   items.reserve(batch.lines.size());
   for (const BulkLine& line : batch.lines) {
-    const std::string key = line_key(prefix_, line.number);
-    auto body = command_.envelope ? envelope_body(line.text, key)
-                                  : job_body(command_.fields, line.text, key);
+    auto body = body_of_line(line);
     if (body) {
       items.push_back({.line = line.number, .body = *std::move(body)});
     } else {
@@ -68,6 +72,13 @@ std::vector<BulkEnqueue::Item> BulkEnqueue::items_of(const BulkBatch& batch) {
     }
   }
   return items;
+}
+
+Result<std::string> BulkEnqueue::body_of_line(const BulkLine& line) const {
+  if (command_.imports) return import_body(line.text);
+  const std::string key = line_key(prefix_, line.number);
+  return command_.envelope ? envelope_body(line.text, key)
+                           : job_body(command_.fields, line.text, key);
 }
 
 bool BulkEnqueue::send(std::span<const Item> items) {
@@ -141,11 +152,13 @@ bool BulkEnqueue::take_results(std::span<const Item> items, const Answer& answer
 // The queue or the server as a whole says no: the rest of the input would fare no better.
 bool BulkEnqueue::take_refusal(std::span<const Item> items, const Answer& answer) {
   clear_progress();
-  stopped_with_ = fail(context_, answer,
-                       "enqueue " + lines_text(items.front().line, items.back().line) +
-                           " to queue " + command_.queue);
+  stopped_with_ =
+      fail(context_, answer,
+           std::string(verb_) + " " + lines_text(items.front().line, items.back().line) +
+               " to queue " + command_.queue);
   if (!answer.is_unreachable()) refused_ += static_cast<std::int64_t>(items.size());
-  complain("stopped; go on later with the same input and --resume-key " + prefix_);
+  complain("stopped; go on later with the same input" +
+           (command_.imports ? std::string() : " and --resume-key " + prefix_));
   return false;
 }
 
@@ -166,7 +179,7 @@ void BulkEnqueue::show_progress() {
   shown_ = now;
   progress_visible_ = true;
   const double seconds = to_seconds(now - started_);
-  context_.console.err << "\r\x1b[Kenqueued " << format_count(enqueued_) << " jobs ("
+  context_.console.err << "\r\x1b[K" << done_ << " " << format_count(enqueued_) << " jobs ("
                        << format_count(refused_) << " refused)  "
                        << format_rate(static_cast<double>(enqueued_) / seconds) << std::flush;
 }
@@ -178,10 +191,11 @@ void BulkEnqueue::clear_progress() {
 
 void BulkEnqueue::finish() {
   clear_progress();
-  Json summary = {{"enqueued", enqueued_}, {"refused", refused_}, {"resumeKey", prefix_}};
+  Json summary = {{done_, enqueued_}, {"refused", refused_}};
+  if (!command_.imports) summary["resumeKey"] = prefix_;
   if (!group_id_.empty()) summary["group"] = group_id_;
   if (print_document(context_, summary)) return;
-  context_.console.out << "enqueued " << enqueued_ << " jobs (" << refused_ << " refused)";
+  context_.console.out << done_ << " " << enqueued_ << " jobs (" << refused_ << " refused)";
   if (!group_id_.empty()) context_.console.out << ", group " << group_id_;
   context_.console.out << '\n';
 }

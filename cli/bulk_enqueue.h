@@ -14,8 +14,9 @@
 
 namespace sluice::cli {
 
-// One bulk call of `sluice enqueue`; run() is called once. Every job carries the key of its line,
-// so that sending a batch again, whole or in parts, makes no duplicate.
+// One bulk call of `sluice enqueue`, or of `sluice import`; run() is called once. Every job carries
+// the key of its line, or its id, so that sending a batch again, whole or in parts, makes no
+// duplicate.
 class BulkEnqueue {
  public:
   BulkEnqueue(const Context& context, const EnqueueCommand& command, int fd);
@@ -36,6 +37,7 @@ class BulkEnqueue {
   bool take_refusal(std::span<const Item> items, const Answer& answer);
   Answer send_patiently(const std::string& body);
 
+  Result<std::string> body_of_line(const BulkLine& line) const;
   void close_group();
 
   void refuse(std::int64_t line, std::string_view why);
@@ -46,6 +48,8 @@ class BulkEnqueue {
 
   const Context& context_;
   const EnqueueCommand& command_;
+  const char* const verb_;  // "enqueue" or "import"
+  const char* const done_;  // "enqueued" or "imported"
   std::string prefix_;
   std::string group_id_;  // empty: the jobs are no group
   BulkReader reader_;

@@ -9,6 +9,13 @@ namespace sluice::cli {
 // commands_enqueue.cpp
 ExitCode run(const Context& context, const EnqueueCommand& command);
 
+// commands_transfer.cpp
+ExitCode run(const Context& context, const ExportCommand& command);
+ExitCode run(const Context& context, const ImportCommand& command);
+
+// commands_backup.cpp
+ExitCode run(const Context& context, const BackupCommand& command);
+
 // commands_get.cpp
 ExitCode run(const Context& context, const GetQueuesCommand& command);
 ExitCode run(const Context& context, const GetQueueCommand& command);

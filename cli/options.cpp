@@ -5,6 +5,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "cli/options_transfer.h"
 #include "common/api/job_protocol.h"
 #include "common/base/clock.h"
 
@@ -24,6 +25,7 @@ Examples:
   sluice enqueue mail '{"to":"ann@example.org"}'
   sluice get queues
   sluice dead mail                              what gave up, and why
+  sluice export mail --file mail.ndjson         its jobs, for sluice import
   kubectl sluice get queues                     the same on a cluster
 
 Exit codes: 0 done; 1 refused or not found; 2 wrong command line; 3 no server answers.)";
@@ -456,6 +458,8 @@ std::variant<Options, ParseEnd> parse_options(std::vector<std::string> arguments
   add_queue_commands(app, draft);
   add_dead(app, draft);
   add_resource_commands(app, draft);
+  TransferDraft transfer{draft.options.command, draft.mistake, kGlobal};
+  add_transfer_commands(app, transfer);
 
   // The parser takes its arguments from the back.
   if (!arguments.empty()) {

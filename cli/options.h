@@ -32,6 +32,22 @@ struct EnqueueCommand {
   std::string idempotency_key;  // of the one job; empty: generated
   GroupFields group;
   std::string resume_key;  // prefix of an earlier bulk call; empty: generated
+  bool imports = false;    // lines are of `sluice export`: the id of each stands for a key
+};
+
+struct ExportCommand {
+  std::string queue;
+  std::string states = "Blocked,Scheduled,Ready,Running";
+  std::string labels;  // "a=1,b=2"
+  std::string file;    // empty, or "-": standard output
+};
+struct ImportCommand {
+  std::string queue;
+  std::string file;  // empty, or "-": standard input
+};
+struct BackupCommand {
+  enum class What { kCreate, kList, kDelete } what = What::kList;
+  std::string name;  // empty: by the time
 };
 
 struct GetQueuesCommand {
@@ -119,7 +135,8 @@ using Command =
     std::variant<DevCommand, EnqueueCommand, GetQueuesCommand, GetQueueCommand, GetJobCommand,
                  GetGroupCommand, GetJobsCommand, GetResourcesCommand, WatchCommand, DeadCommand,
                  RedriveCommand, PurgeCommand, CancelCommand, RunCommand, RescheduleCommand,
-                 PauseCommand, ResumeCommand, ScaleCommand, TriggerCommand>;
+                 PauseCommand, ResumeCommand, ScaleCommand, TriggerCommand, ExportCommand,
+                 ImportCommand, BackupCommand>;
 
 // Where the broker is and who we are to it.
 struct Access {

@@ -10,7 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kCallTimeout = 30s;
-constexpr Duration kSignalsIdle = 30s;  // three keep-alive lines of the broker
+constexpr Duration kBackupTimeout = 6h;  // a big store that has to be copied byte by byte
+constexpr Duration kSignalsIdle = 30s;   // three keep-alive lines of the broker
 
 std::optional<std::chrono::seconds> retry_after_of(const http::Response& response) {
   const auto header = response.headers.find("retry-after");
@@ -61,10 +62,27 @@ std::string ServerClient::queue_path(std::string_view queue) const {
 }
 
 Answer ServerClient::call(std::string method, std::string target, std::string body) {
+  return call_for(kCallTimeout, std::move(method), std::move(target), std::move(body));
+}
+
+Answer ServerClient::call_for(Duration timeout, std::string method, std::string target,
+                              std::string body) {
   return to_answer(transport_.send({.method = std::move(method),
                                     .target = std::move(target),
                                     .body = std::move(body),
-                                    .timeout = kCallTimeout}));
+                                    .timeout = timeout}));
+}
+
+Answer ServerClient::create_backup(std::string body) {
+  return call_for(kBackupTimeout, "POST", "/v1/backups", std::move(body));
+}
+
+Answer ServerClient::backups() {
+  return call("GET", "/v1/backups");
+}
+
+Answer ServerClient::delete_backup(std::string_view name) {
+  return call("DELETE", "/v1/backups/" + http::percent_encode(name));
 }
 
 // Asking for one namespace takes rights in that one alone.
@@ -84,6 +102,7 @@ Answer ServerClient::jobs(std::string_view queue, const JobsQuery& query) {
   std::string target = queue_path(queue) + "/jobs?limit=" + std::to_string(query.limit);
   if (!query.state.empty()) target += "&state=" + http::percent_encode(query.state);
   if (!query.labels.empty()) target += "&labels=" + http::percent_encode(query.labels);
+  if (query.with_payload) target += "&payload=true";
   if (!query.cursor.empty()) target += "&cursor=" + http::percent_encode(query.cursor);
   return call("GET", std::move(target));
 }

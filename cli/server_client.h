@@ -50,10 +50,11 @@ struct Answer {
 };
 
 struct JobsQuery {
-  std::string state;  // empty: any
+  std::string state;  // "Ready,Scheduled"; empty: any
   int limit = 100;
   std::string cursor;
   std::string labels;  // "a=1,b=2"; empty: whatever they are
+  bool with_payload = false;
 };
 
 // Typed calls on the queues of one namespace. Calls block and are not repeated here: whoever calls
@@ -88,6 +89,11 @@ class ServerClient {
   Answer stop_redrive(std::string_view queue, std::string_view id);
   Answer purge(std::string_view queue, std::string body);
 
+  // Blocks until the copy is made, for hours if it takes them.
+  Answer create_backup(std::string body);
+  Answer backups();
+  Answer delete_backup(std::string_view name);
+
   // Blocks; one call of `on_line` a signal. Returns when it returns false, or when the stream
   // breaks.
   Answer follow_signals(const Transport::OnLine& on_line);
@@ -96,6 +102,7 @@ class ServerClient {
   std::string narrowed(std::string path) const;
   std::string queue_path(std::string_view queue) const;
   Answer call(std::string method, std::string target, std::string body = {});
+  Answer call_for(Duration timeout, std::string method, std::string target, std::string body);
 
   Transport& transport_;
   std::string namespace_;

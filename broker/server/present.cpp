@@ -28,7 +28,7 @@ void write_extras(JsonWriter& json, const JobExtras& extras) {
   json.member_if_set("tenant", extras.tenant)
       .member_if_set("key", extras.key)
       .member_if_set("uniqueKey", extras.unique_key)
-            .member("expiresAt", extras.expires_at)
+      .member("expiresAt", extras.expires_at)
       .member("timeoutSeconds", extras.timeout_seconds)
       .member("ttlSecondsAfterFinished", extras.ttl_seconds_after_finished);
   if (extras.retry) json.key("retry").raw(api::encode(*extras.retry));

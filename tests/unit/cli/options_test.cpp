@@ -110,6 +110,11 @@ TEST(Options, MistakesAreNamedOnOneLine) {
       {{"scale", "q", "-1"}, "-1"},
       {{"scale", "q", "10001"}, "10000"},
       {{"trigger"}, "SCHEDULE"},
+      {{"export"}, "QUEUE"},
+      {{"export", "q", "--state", "Ready,Lost"}, "Lost"},
+      {{"import"}, "QUEUE"},
+      {{"backup"}, "subcommand"},
+      {{"backup", "delete"}, "NAME"},
   };
 
   for (const Case& c : cases) {
@@ -136,6 +141,22 @@ TEST(Options, AContextOrTheKubectlPluginMeansTheCluster) {
   EXPECT_TRUE(in_cluster({"sluice", "get", "queues", "--context", "c"}));
   EXPECT_TRUE(in_cluster({"sluice", "--kubeconfig", "k", "get", "queues"}));
   EXPECT_TRUE(in_cluster({"/usr/local/bin/kubectl-sluice", "get", "queues"}));
+}
+
+TEST(Options, ExportAndImportTakeAFileOrAStream) {
+  EXPECT_EQ(command_of<ExportCommand>({"export", "q"}).states, "Blocked,Scheduled,Ready,Running");
+  EXPECT_EQ(command_of<ExportCommand>({"export", "q", "--state", "Dead"}).states, "Dead");
+  EXPECT_EQ(command_of<ExportCommand>({"export", "q", "--output", "f"}).file, "f");
+  EXPECT_EQ(command_of<ImportCommand>({"import", "q", "f"}).file, "f");
+  EXPECT_EQ(command_of<ImportCommand>({"import", "q"}).file, "");
+}
+
+TEST(Options, ABackupMayBeNamed) {
+  using What = BackupCommand::What;
+  EXPECT_EQ(command_of<BackupCommand>({"backup", "create"}).what, What::kCreate);
+  EXPECT_EQ(command_of<BackupCommand>({"backup", "create", "b"}).name, "b");
+  EXPECT_EQ(command_of<BackupCommand>({"backup", "list"}).what, What::kList);
+  EXPECT_EQ(command_of<BackupCommand>({"backup", "delete", "b"}).what, What::kDelete);
 }
 
 TEST(Options, HelpShowsExamples) {
