@@ -10,17 +10,11 @@ namespace sluice::cli {
 namespace {
 
 // Handed on as the broker shows them. Not the schedule: an old tick would be dropped.
-constexpr std::string_view kKept[] = {"id",
-                                      "priority",
-                                      "expiresAt",
-                                      "tenant",
-                                      "key",
-                                      "labels",
-                                      "retry",
-                                      "callback",
-                                      "source",
-                                      "timeoutSeconds",
-                                      "ttlSecondsAfterFinished"};
+constexpr std::string_view kKept[] = {
+    "id",        "priority", "expiresAt",      "tenant",
+    "key",       "labels",   "retry",          "callback",
+    "uniqueKey", "source",   "timeoutSeconds", "ttlSecondsAfterFinished",
+};
 
 }  // namespace
 
