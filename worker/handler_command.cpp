@@ -25,18 +25,15 @@ std::string reason_of(int error) {
   return std::generic_category().message(error);
 }
 
-// Why `file` cannot be executed; absent when it can.
-std::optional<std::string> obstacle(const std::string& file) {
-  struct stat info;
-  if (stat(file.c_str(), &info) != 0) return reason_of(errno);
-  if (!S_ISREG(info.st_mode)) return "it is not a file";
-  if (access(file.c_str(), X_OK) != 0) return reason_of(errno);
-
-  std::array<char, 256> first{};
-  std::ifstream(file, std::ios::binary).read(first.data(), first.size() - 1);
-  std::string_view line = first.data();
-  if (!line.starts_with("#!")) return std::nullopt;
-  line = trimmed(line.substr(2, line.find('\n') - 2));
+// Of a file that begins with `first`. A shell runs a text without #! by itself, the kernel does
+// not.
+std::optional<std::string> obstacle_in(std::string_view first) {
+  if (!first.starts_with("#!")) {
+    const bool is_text = first.find('\0') == std::string_view::npos;  // no program is without one
+    if (is_text) return "it is a script whose first line does not begin with #!";
+    return std::nullopt;
+  }
+  const std::string_view line = trimmed(first.substr(2, first.find('\n') - 2));
   const std::string interpreter(line.substr(0, line.find_first_of(" \t")));
   if (access(interpreter.c_str(), X_OK) != 0) {
     return "its interpreter " + interpreter + ": " + reason_of(errno);
@@ -50,12 +47,27 @@ Error cannot_start(const std::string& command, const std::string& why) {
 
 }  // namespace
 
+std::optional<std::string> obstacle_to(const std::string& file) {
+  struct stat info;
+  if (stat(file.c_str(), &info) != 0) return reason_of(errno);
+  if (!S_ISREG(info.st_mode)) return "it is not a file";
+  if (access(file.c_str(), X_OK) != 0) return reason_of(errno);
+  if (info.st_size == 0) return "it is empty";
+
+  std::array<char, 256> first{};
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(first.data(), first.size());
+  const auto count = static_cast<std::size_t>(stream.gcount());
+  if (count == 0) return std::nullopt;  // executable, and not ours to read
+  return obstacle_in({first.data(), count});
+}
+
 Result<HandlerCommand> resolve_command(std::vector<std::string> argv,
                                        std::string_view search_path) {
   if (argv.empty() || argv[0].empty()) return cannot_start("", "no command is given");
   const std::string name = argv[0];
   if (name.find('/') != std::string::npos) {
-    if (const auto why = obstacle(name)) return cannot_start(name, *why);
+    if (const auto why = obstacle_to(name)) return cannot_start(name, *why);
     return HandlerCommand{name, std::move(argv)};
   }
 
@@ -67,7 +79,7 @@ Result<HandlerCommand> resolve_command(std::vector<std::string> argv,
     if (!is_last) search_path.remove_prefix(colon + 1);
 
     std::string file = (folder.empty() ? "." : folder) + "/" + name;
-    const auto why = obstacle(file);
+    const auto why = obstacle_to(file);
     if (!why) return HandlerCommand{std::move(file), std::move(argv)};
     if (access(file.c_str(), F_OK) == 0 && !nearest_miss) nearest_miss = file + ": " + *why;
   }

@@ -18,14 +18,6 @@ namespace {
 constexpr Duration kIdleWait = std::chrono::seconds{1};  // also how often orphans are looked for
 constexpr int kOrphansPerLook = 100;
 
-RunOutcome not_started(const Error& error) {
-  // Short of processes or memory: another worker may do better. A program that is not there is the
-  // job's failure, or it would be handed round for ever.
-  if (error.code == ErrorCode::kUnavailable) return {.outcome = api::Outcome::kReleased};
-  return {.outcome = api::Outcome::kFailed,
-          .error = api::RunError{.reason = "HandlerNotFound", .message = error.message}};
-}
-
 }  // namespace
 
 HandlerLoop::HandlerLoop(Settings settings, const Clock& clock, MemoryWatch memory,
@@ -99,6 +91,7 @@ void HandlerLoop::loop() {
       if (stopping_) break;
     }
     wait_for_something();
+    try_again();
     run_tasks();
     std::vector<std::string> ended;
     for (auto& [id, run] : runs_) {
@@ -115,7 +108,7 @@ void HandlerLoop::loop() {
 }
 
 Duration HandlerLoop::time_to_next_event(SteadyPoint now) const {
-  SteadyPoint next = now + kIdleWait;
+  SteadyPoint next = std::min(now + kIdleWait, try_again_at_.value_or(SteadyPoint::max()));
   for (const auto& [id, run] : runs_) {
     if (run.stopped_by == StopCause::kNone) next = std::min(next, run.timeout_at);
     if (run.kill_at) next = std::min(next, *run.kill_at);
@@ -153,10 +146,13 @@ void HandlerLoop::begin(api::ClaimedJob job) {
        // One more than may be kept, so that a newline after the largest result is no fault.
        .output_bytes_max = settings_.result_bytes_max + 1});
   if (!process) {
+    // Whatever the reason, it is not the job's.
     log_error("handler not started", {{"job", job.id}, {"error", process.error().message}});
-    events_.on_end(job, not_started(process.error()));
+    if (process.error().code != ErrorCode::kUnavailable) hold_off(process.error().message);
+    events_.on_end(job, RunOutcome{.outcome = api::Outcome::kReleased});
     return;
   }
+  try_again_backoff_.reset();
   job.payload = {};  // the handler has its copy
   log_debug("handler started", {{"job", job.id}, {"attempt", job.attempt}});
   const std::string id = job.id;
@@ -215,6 +211,26 @@ void HandlerLoop::end(Run& run) {
     log_debug("run ended", {{"job", run.job.id}, {"attempt", run.job.attempt}});
   }
   events_.on_end(run.job, std::move(outcome));
+}
+
+void HandlerLoop::hold_off(const std::string& obstacle) {
+  const SteadyPoint now = clock_.now().steady;
+  if (!try_again_at_) {
+    events_.on_startable(false);
+    settings_.on_obstacle(obstacle);
+  } else if (now < *try_again_at_) {
+    return;  // claimed together with the one that told
+  }
+  try_again_at_ = now + try_again_backoff_.next();
+}
+
+// Where nothing is seen, a job has to show whether it can be started.
+void HandlerLoop::try_again() {
+  if (!try_again_at_ || clock_.now().steady < *try_again_at_) return;
+  if (const auto obstacle = obstacle_to(settings_.command.program)) return hold_off(*obstacle);
+  try_again_at_.reset();
+  settings_.on_obstacle({});
+  events_.on_startable(true);
 }
 
 void HandlerLoop::reap_orphans() {

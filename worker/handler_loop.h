@@ -12,6 +12,7 @@
 
 #include "common/api/job_protocol.h"
 #include "common/base/clock.h"
+#include "worker/backoff.h"
 #include "worker/handler_command.h"
 #include "worker/handler_process.h"
 #include "worker/job_runner.h"
@@ -20,7 +21,8 @@
 namespace sluice::worker {
 
 // The exec handlers, a process for every job. A handler over its time gets SIGTERM and, if it
-// stays, SIGKILL, to its group; so does a cancelled one. A lost one gets SIGKILL.
+// stays, SIGKILL, to its group; so does a cancelled one. A lost one gets SIGKILL. A job whose
+// handler cannot be started goes back, and until it is tried again none is startable.
 class HandlerLoop final : public JobRunner {
  public:
   struct Settings {
@@ -29,6 +31,8 @@ class HandlerLoop final : public JobRunner {
     std::string queue;
     std::size_t result_bytes_max = 64 * 1024;
     bool reaps_orphans = false;  // we are PID 1
+    // Why no handler can be started any more; empty once one can again. On the loop's thread.
+    std::function<void(const std::string& obstacle)> on_obstacle = [](const std::string&) {};
   };
 
   HandlerLoop(Settings settings, const Clock& clock, MemoryWatch memory, RunEvents events);
@@ -62,6 +66,8 @@ class HandlerLoop final : public JobRunner {
   void stop(Run& run, StopCause cause);
   void stop_all(StopCause cause, int signal);
   void end(Run& run);
+  void hold_off(const std::string& obstacle);
+  void try_again();
   void reap_orphans();
   Duration time_to_next_event(SteadyPoint now) const;
 
@@ -75,7 +81,10 @@ class HandlerLoop final : public JobRunner {
   std::vector<std::function<void()>> tasks_;  // guarded by mutex_
   bool stopping_ = false;                     // guarded by mutex_
 
-  std::map<std::string, Run> runs_;  // the loop's own
+  // The loop's own.
+  std::map<std::string, Run> runs_;
+  std::optional<SteadyPoint> try_again_at_;  // set while no handler can be started
+  Backoff try_again_backoff_{0};             // asks nobody else, so the jitter may be the same
   std::thread thread_;
 };
 

@@ -57,6 +57,12 @@ std::vector<std::string> own_environment() {
   return variables;
 }
 
+// For whoever started us: "ready", "not ready: why".
+void say_ready(const std::string& obstacle) {
+  std::puts(obstacle.empty() ? "ready" : ("not ready: " + obstacle).c_str());
+  std::fflush(stdout);
+}
+
 std::variant<HandlerLoop::Settings, HttpRunner::Settings> handlers_of(const Options& options,
                                                                       HandlerCommand command) {
   const auto result_bytes_max = static_cast<std::size_t>(options.max_result_bytes);
@@ -70,7 +76,8 @@ std::variant<HandlerLoop::Settings, HttpRunner::Settings> handlers_of(const Opti
                                .environment = own_environment(),
                                .queue = options.queue,
                                .result_bytes_max = result_bytes_max,
-                               .reaps_orphans = getpid() == 1};
+                               .reaps_orphans = getpid() == 1,
+                               .on_obstacle = say_ready};
 }
 
 Worker::Settings settings_of(const Options& options, HandlerCommand command) {
@@ -121,8 +128,7 @@ int work(const Options& options) {
     if (!opened) return fail(1, opened.error());
     door = std::move(*opened);
   }
-  std::puts("ready");
-  std::fflush(stdout);
+  say_ready({});
   std::jthread waiting([&](const std::stop_token& ended) {
     int signal = 0;
     while (!ended.stop_requested()) {

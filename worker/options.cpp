@@ -5,14 +5,19 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/api/decode.h"
+#include "common/api/limits.h"
+
 namespace sluice::worker {
 namespace {
 
 constexpr const char* kAbout =
     "Runs COMMAND for each job of a Sluice queue. The job's payload is its standard input, its\n"
     "standard output is the result, exit status 0 is success. With --http-port it posts each job\n"
-    "to a server on this machine instead. Prints \"ready\" once it works.\n"
-    "Exit status 78: COMMAND cannot be started.\n\n"
+    "to a server on this machine instead. Prints \"ready\" once it works, and \"not ready: WHY\" "
+    "when\n"
+    "COMMAND cannot be started any more.\n"
+    "Exit status 2: a wrong option; 78: COMMAND cannot be started.\n\n"
     "In pods also: sluice-worker install PATH | ready SOCKET | pre-stop SOCKET";
 
 std::string check_url(const std::string& text) {
@@ -27,8 +32,34 @@ std::string check_path(const std::string& text) {
                                                : "must begin with / and hold no blanks";
 }
 
+constexpr std::size_t kWorkerNameMax = 253;  // the broker's bound
+constexpr int kUsage = 2;
+
+// What the broker would refuse as often as it is asked.
+std::string check_queue(const std::string& text) {
+  return api::is_dns_label(text, api::kQueueNameMax)
+             ? std::string{}
+             : '"' + text +
+                   "\" is no name of a queue: at most 52 of a-z, 0-9 and -, and no - at either end";
+}
+
+std::string check_namespace(const std::string& text) {
+  return api::is_dns_label(text, api::kNamespaceMax)
+             ? std::string{}
+             : '"' + text +
+                   "\" is no name of a namespace: at most 63 of a-z, 0-9 and -, and no - at either "
+                   "end";
+}
+
+std::string check_worker(const std::string& text) {
+  return !text.empty() && text.size() <= kWorkerNameMax ? std::string{}
+                                                        : "must have 1 to 253 bytes";
+}
+
 void declare_broker(CLI::App& app, Options& options, std::string& broker) {
-  app.add_option("--broker", broker, "The broker, as http://HOST:PORT or https://HOST:PORT")
+  app.add_option(
+         "--broker", broker,
+         "The broker, as http://HOST:PORT or https://HOST:PORT, with a path where it has one")
       ->required()
       ->envname("SLUICE_WORKER_BROKER")
       ->type_name("URL")
@@ -43,13 +74,16 @@ void declare_broker(CLI::App& app, Options& options, std::string& broker) {
       ->type_name("FILE");
   app.add_option("--namespace", options.namespace_name, "The queue's namespace")
       ->envname("SLUICE_WORKER_NAMESPACE")
+      ->check(CLI::Validator(check_namespace, "", "NAME"))
       ->capture_default_str();
   app.add_option("--queue", options.queue, "The queue whose jobs to run")
       ->required()
-      ->envname("SLUICE_WORKER_QUEUE");
+      ->envname("SLUICE_WORKER_QUEUE")
+      ->check(CLI::Validator(check_queue, "", "NAME"));
   app.add_option("--name", options.name, "This worker's name, unique within the queue")
       ->required()
-      ->envname("SLUICE_WORKER_NAME");
+      ->envname("SLUICE_WORKER_NAME")
+      ->check(CLI::Validator(check_worker, "", "NAME"));
   app.add_option("--instance", options.instance,
                  "Tells this process from an earlier one of the same name (a pod's UID)")
       ->envname("SLUICE_WORKER_INSTANCE");
@@ -114,7 +148,7 @@ ParsedOptions parse_options(int argc, char** argv) {
       throw CLI::ValidationError("give either a COMMAND after -- or --http-port");
     }
   } catch (const CLI::ParseError& error) {
-    return {.options = {}, .exit_status = app.exit(error)};
+    return {.options = {}, .exit_status = app.exit(error) == 0 ? 0 : kUsage};
   }
   options.broker = *http::parse_url(broker);
   options.log_format = log_format == "json" ? LogFormat::kJson : LogFormat::kText;

@@ -9,17 +9,20 @@
 
 namespace sluice::worker {
 
-std::optional<api::Progress> parse_progress_line(std::string_view line) {
+std::optional<ProgressLine> parse_progress_line(std::string_view line) {
   line = trimmed(line);
+  if (line.empty()) return std::nullopt;
+  ProgressLine parsed;
   double ratio = 0;
   const char* const end = line.data() + line.size();
   const auto [rest, error] = std::from_chars(line.data(), end, ratio, std::chars_format::fixed);
-  if (error != std::errc{} || !std::isfinite(ratio)) return std::nullopt;
-  if (rest != end && *rest != ' ' && *rest != '\t') return std::nullopt;
-
-  const std::string_view message = trimmed({rest, static_cast<std::size_t>(end - rest)});
-  return api::Progress{.ratio = std::clamp(ratio, 0.0, 1.0),
-                       .message = valid_utf8(message.substr(0, kProgressMessageBytesMax))};
+  const bool is_word = rest == end || *rest == ' ' || *rest == '\t';
+  if (error == std::errc{} && std::isfinite(ratio) && is_word) {
+    parsed.ratio = std::clamp(ratio, 0.0, 1.0);
+    line = trimmed({rest, static_cast<std::size_t>(end - rest)});
+  }
+  parsed.message = valid_utf8(line.substr(0, kProgressMessageBytesMax));
+  return parsed;
 }
 
 void ProgressStream::feed(std::string_view bytes) {
@@ -30,8 +33,9 @@ void ProgressStream::feed(std::string_view bytes) {
     if (!skipping_) partial_.append(piece);
     if (end == std::string_view::npos) return;
 
-    if (auto progress = parse_progress_line(partial_); progress && !skipping_) {
-      newest_ = std::move(progress);
+    if (auto told = parse_progress_line(partial_); told && !skipping_) {
+      ratio_ = told->ratio.value_or(ratio_);
+      newest_ = api::Progress{.ratio = ratio_, .message = std::move(told->message)};
     }
     partial_.clear();
     skipping_ = false;

@@ -13,11 +13,17 @@ namespace sluice::worker {
 constexpr std::size_t kProgressMessageBytesMax = 256;
 constexpr std::size_t kProgressLineBytesMax = 1024;
 
-// "0.4 half way" or "0.4"; ratios outside 0-1 are moved to the nearer end. Absent when the line
-// does not begin with a number.
-std::optional<api::Progress> parse_progress_line(std::string_view line);
+struct ProgressLine {
+  std::optional<double> ratio;
+  std::string message;
+};
 
-// The last whole line of a stream of them; a line beyond kProgressLineBytesMax is skipped.
+// "0.4 half way", "0.4" or "half way"; ratios outside 0-1 are moved to the nearer end. Absent when
+// the line is blank.
+std::optional<ProgressLine> parse_progress_line(std::string_view line);
+
+// The last whole line of a stream of them, with the last ratio there was, 0 before the first; a
+// line beyond kProgressLineBytesMax is skipped.
 //
 // Threads: not synchronized.
 class ProgressStream {
@@ -30,6 +36,7 @@ class ProgressStream {
  private:
   std::string partial_;
   bool skipping_ = false;  // inside a line that is too long
+  double ratio_ = 0;
   std::optional<api::Progress> newest_;
 };
 

@@ -1,7 +1,14 @@
 #include "worker/handler_command.h"
 
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/temporary_folder.h"
+
 namespace sluice::worker {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST(ResolveCommand, LooksInPathUnlessThereIsASlash) {
   EXPECT_EQ(resolve_command({"sh", "-c"}, "/nonexistent:/bin")->program, "/bin/sh");
@@ -17,6 +24,33 @@ TEST(ResolveCommand, SaysWhatCannotBeStarted) {
     ASSERT_FALSE(resolved);
     EXPECT_EQ(resolved.error().code, ErrorCode::kNotFound);
     EXPECT_NE(resolved.error().message.find(command), std::string::npos);
+  }
+}
+
+// The kernel refuses them, whatever a shell makes of them.
+TEST(ResolveCommand, AScriptWithoutItsFirstLineCannotBeStarted) {
+  struct Case {
+    const char* text;
+    const char* why;
+  };
+  const Case cases[] = {{"echo hello\n", "does not begin with #!"},
+                        {"", "it is empty"},
+                        {"#!/nonexistent/sh\n", "its interpreter /nonexistent/sh"},
+                        {"#! /bin/sh -e\n", nullptr},
+                        {"#!/bin/sh\necho hello\n", nullptr}};
+  const sluice::testing::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "handler";
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.text);
+    std::ofstream(file) << c.text;
+    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+
+    const auto resolved = resolve_command({file.string()}, "");
+
+    ASSERT_EQ(static_cast<bool>(resolved), c.why == nullptr);
+    if (c.why != nullptr) {
+      EXPECT_THAT(resolved.error().message, HasSubstr(c.why));
+    }
   }
 }
 

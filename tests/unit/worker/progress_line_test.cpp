@@ -26,17 +26,34 @@ TEST(ProgressLine, IsANumberAndPerhapsAMessage) {
   }
 }
 
-TEST(ProgressLine, AnythingElseIsNone) {
-  for (const char* line : {"", "half", "nan", "inf x", "0.4x", "%40"}) {
+TEST(ProgressLine, AnythingElseIsAMessage) {
+  for (const char* line : {"half way", "nan", "inf x", "0.4x", "%40"}) {
     SCOPED_TRACE(line);
-    EXPECT_FALSE(parse_progress_line(line));
+    const auto progress = parse_progress_line(line);
+    ASSERT_TRUE(progress);
+    EXPECT_FALSE(progress->ratio);
+    EXPECT_EQ(progress->message, line);
   }
+  EXPECT_FALSE(parse_progress_line(" \r"));
+}
+
+TEST(ProgressStream, AMessageAloneKeepsTheRatio) {
+  ProgressStream stream;
+  stream.feed("looking\n");
+  EXPECT_EQ(stream.take()->ratio, 0);
+
+  stream.feed("0.4\n");
+  stream.feed("half way\n");
+
+  const auto progress = stream.take();
+  EXPECT_EQ(progress->ratio, 0.4);
+  EXPECT_EQ(progress->message, "half way");
 }
 
 TEST(ProgressStream, YieldsTheNewestWholeLineOnce) {
   ProgressStream stream;
   stream.feed("0.1 a\n0.");
-  stream.feed("2 b\nnoise\n0.3 unfinished");
+  stream.feed("2 b\n\n0.3 unfinished");
 
   const auto progress = stream.take();
 

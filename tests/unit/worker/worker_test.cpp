@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/worker/fake_broker.h"
 
 namespace sluice::worker {
@@ -21,6 +23,7 @@ class RunningWorker {
     std::int64_t jobs_max = 0;
     Duration grace = 3s;
     std::size_t result_bytes_max = 65536;
+    std::string program = "/bin/sh";
   };
 
   RunningWorker(FakeBroker& broker, const std::string& script, With with)
@@ -29,7 +32,7 @@ class RunningWorker {
                               .queue = "q",
                               .name = "w-0",
                               .instance = "i"},
-                 .handlers = HandlerLoop::Settings{.command = {"/bin/sh", {"sh", "-c", script}},
+                 .handlers = HandlerLoop::Settings{.command = {with.program, {"sh", "-c", script}},
                                                    .environment = {"PATH=/usr/bin:/bin"},
                                                    .queue = "q",
                                                    .result_bytes_max = with.result_bytes_max},
@@ -47,6 +50,7 @@ class RunningWorker {
 
   void stop() { worker_.stop(); }
   void wait_for_exit() { running_.join(); }
+  bool can_start() { return worker_.can_start(); }
 
  private:
   SystemClock clock_;
@@ -161,6 +165,28 @@ TEST(Worker, ALostRunIsKilledAndNotSettled) {  // SURVIVAL 22
 
   ASSERT_TRUE(broker.wait_for_settlements(1));
   EXPECT_EQ(broker.settlements()[0]["id"], "next");
+}
+
+TEST(Worker, HandsJobsBackUntilTheirHandlerCanBeStarted) {
+  const sluice::testing::TemporaryFolder folder;
+  const std::filesystem::path handler = folder.path() / "handler";
+  std::ofstream(handler) << "echo 1";
+  std::filesystem::permissions(handler, std::filesystem::perms::owner_all);
+  FakeBroker broker;
+  broker.add_job("a");
+  RunningWorker worker(broker, "", {.program = handler});
+  ASSERT_TRUE(broker.wait_for_settlements(1));
+  EXPECT_EQ(broker.settlements()[0]["outcome"], "Released");
+  EXPECT_FALSE(worker.can_start());
+
+  broker.add_job("b");
+  std::ofstream(folder.path() / "next") << "#!/bin/sh\necho 2";
+  std::filesystem::permissions(folder.path() / "next", std::filesystem::perms::owner_all);
+  std::filesystem::rename(folder.path() / "next", handler);
+
+  ASSERT_TRUE(broker.wait_for_settlements(2));
+  EXPECT_EQ(broker.settlements()[1]["id"], "b");
+  EXPECT_EQ(broker.settlements()[1]["result"], 2);
 }
 
 TEST(Worker, TellsProgress) {
