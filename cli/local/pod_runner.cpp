@@ -12,6 +12,8 @@ namespace {
 // A shell's convention for a process that a signal ended, and a container runtime's.
 constexpr int kSignalExitCode = 128;
 
+constexpr std::string_view kNotReady = "not ready: ";  // and why, as a worker prints it
+
 std::vector<std::string> worker_arguments(const std::string& program, const op::Object& pod,
                                           const op::LocalPod& spec) {
   std::vector<std::string> argv = {program,
@@ -143,11 +145,19 @@ void PodRunner::on_line(const std::string& uid, std::string_view line) {
   if (found == pods_.end()) return;
   Pod& pod = found->second;
   if (pod.log) pod.log->write_line(line);
+  if (line.starts_with(kNotReady)) {
+    pod.status.ready = false;
+    pod.status.waiting_reason = "HandlerNotFound";
+    pod.status.waiting_message = line.substr(kNotReady.size());
+    return write_status(pod);
+  }
   if (line != "ready") {
     if (!line.empty()) pod.last_line = line;
     return;
   }
   pod.status.ready = true;
+  pod.status.waiting_reason.clear();
+  last_said_.erase({pod.spec.namespace_name, pod.spec.queue});
   write_status(pod);
 }
 
@@ -172,7 +182,7 @@ void PodRunner::on_end(const std::string& uid, const ProcessEnd& end) {
   pod.status.end_message = succeeded ? "" : to_string(end);
   if (!succeeded && !pod.last_line.empty()) pod.status.end_message += ": " + pod.last_line;
   if (!succeeded && !pod.terminating) {
-    options_.complain("worker " + pod.object.key.name + " ended: " + pod.status.end_message);
+    complain_of(pod, " ended: " + pod.status.end_message);
   }
   if (pod.object.deletion_time) {
     finish_removal(pod.object);
@@ -209,12 +219,19 @@ void PodRunner::write_status(const Pod& pod) {
 }
 
 void PodRunner::fail(Pod& pod, const std::string& reason, const std::string& message) {
-  options_.complain("worker " + pod.object.key.name + " not started: " + message);
+  complain_of(pod, " not started: " + message);
   pod.status.phase = op::PodPhase::kFailed;
   pod.status.exit_code = kSignalExitCode;
   pod.status.end_reason = reason;
   pod.status.end_message = message;
   write_status(pod);
+}
+
+// Workers that are tried again and again say the same thing once.
+void PodRunner::complain_of(const Pod& pod, const std::string& what) {
+  std::string& last = last_said_[{pod.spec.namespace_name, pod.spec.queue}];
+  if (std::exchange(last, what) == what) return;
+  options_.complain("worker " + pod.object.key.name + what);
 }
 
 std::string PodRunner::working_folder(const op::LocalPod& spec) const {

@@ -76,13 +76,15 @@ class PodRunner {
   void finish_removal(const op::Object& object);
   void write_status(const Pod& pod);
   void fail(Pod& pod, const std::string& reason, const std::string& message);
+  void complain_of(const Pod& pod, const std::string& what);
   std::string working_folder(const op::LocalPod& spec) const;
 
   EventLoop& loop_;
   Processes& processes_;
   op::MemoryObjectStore& store_;
   const PodRunnerOptions options_;
-  std::map<std::string, Pod> pods_;  // by UID
+  std::map<std::string, Pod> pods_;                // by UID
+  std::map<op::QueueRef, std::string> last_said_;  // of its workers, until one is ready
   std::size_t running_ = 0;
   bool draining_ = false;
   std::unique_ptr<op::Watch> watch_;  // last: ends before what its events touch

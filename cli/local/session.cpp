@@ -20,7 +20,10 @@ Session::Session(const DevOptions& options, EventLoop& loop, Processes& processe
       view_(view),
       store_(clock, boot),
       objects_file_(data.objects_file(), store_),
-      manifests_(options.default_namespace) {}
+      manifests_(options.default_namespace),
+      events_([this](std::string line) {
+        loop_.post([this, line = std::move(line)] { view_.complain(line); });
+      }) {}
 
 Session::~Session() = default;
 
@@ -30,7 +33,13 @@ Status Session::prepare() {
        {op::ObjectKind::kQueue, op::ObjectKind::kJob, op::ObjectKind::kSchedule}) {
     auto objects = store_.list(kind);
     if (!objects) return std::move(objects).error();
-    for (const op::Object& object : *objects) manifests_.adopt(object);
+    for (const op::Object& object : *objects) {
+      manifests_.adopt(object);
+      // What an earlier run said of a queue is not known of this one, which says it anew.
+      if (kind == op::ObjectKind::kQueue) {
+        if (auto reset = store_.update_status(object.key, "", "{}"); !reset) return reset.error();
+      }
+    }
   }
   auto files = read_manifest_folder(options_.folder, data_.path());
   if (!files) return std::move(files).error();
@@ -78,6 +87,7 @@ void Session::on_listening(const std::string& url) {
   // The worker is the one beside us: pods of a run are never older than it.
   controller_options.injected_version = "local";
   controller_options.reconnect_max = std::chrono::seconds{1};
+  controller_options.start_backoff_seconds_max = kStartBackoffSecondsMax;
   controller_ = std::make_unique<op::Controller>(store_, *broker_api_, *pod_builder_, events_,
                                                  clock_, controller_options);
   controller_->start();
@@ -96,7 +106,7 @@ void Session::on_listening(const std::string& url) {
 }
 
 void Session::on_given_up(const std::string& message) {
-  view_.complain(message);
+  view_.complain("sluice dev: " + message);
   begin_end(1);
 }
 

@@ -11,6 +11,7 @@
 
 #include "cli/local/broker_feed.h"
 #include "cli/local/broker_process.h"
+#include "cli/local/condition_lines.h"
 #include "cli/local/data_folder.h"
 #include "cli/local/dev.h"
 #include "cli/local/event_loop.h"
@@ -36,6 +37,8 @@ class Session {
  public:
   static constexpr Duration kTickEvery = std::chrono::milliseconds{200};
   static constexpr Duration kBrokerGrace = std::chrono::seconds{20};
+  // Here a person waits for the worker, and no cluster suffers from one that is tried often.
+  static constexpr int kStartBackoffSecondsMax = 5;
 
   Session(const DevOptions& options, EventLoop& loop, Processes& processes, DataFolder& data,
           const Clock& clock, View& view, std::uint32_t boot);
@@ -89,7 +92,7 @@ class Session {
   std::optional<PodRunner> pods_;
   std::unique_ptr<op::BrokerApi> broker_api_;
   std::optional<op::LocalPodBuilder> pod_builder_;
-  op::NoEvents events_;
+  ConditionLines events_;
   std::unique_ptr<op::Controller> controller_;
   std::unique_ptr<FigureFeed> feed_;
   std::unique_ptr<IdleWatch> idle_watch_;

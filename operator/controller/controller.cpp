@@ -47,7 +47,7 @@ class Controller::Parts {
         observer_(options.observer),
         queue_(clock, options.jitter_seed),
         context_{store, broker, cache_, view_, queue_, pods, events, clock},
-        queues_(context_, options.injected_version),
+        queues_(context_, options.injected_version, options.start_backoff_seconds_max),
         jobs_(context_),
         schedules_(context_),
         sync_(broker, view_, cache_, queue_,

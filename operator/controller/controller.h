@@ -14,6 +14,7 @@
 #include "operator/controller/pod_builder.h"
 #include "operator/controller/reconcile_observer.h"
 #include "operator/controller/work_queue.h"
+#include "operator/plan/start_failures.h"
 
 namespace sluice::op {
 
@@ -25,6 +26,8 @@ struct ControllerOptions {
   Duration reconnect_min =
       std::chrono::milliseconds{100};  // first wait before the broker is tried again
   Duration reconnect_max = std::chrono::seconds{10};
+  // The longest wait before a pod that failed to start is made again.
+  int start_backoff_seconds_max = StartFailures::kBackoffSecondsMax;
 };
 
 // Level-triggered: what is wanted and what is there are compared again whenever either may have

@@ -114,6 +114,7 @@ PodFacts pod_facts(const Object& pod) {
   facts.waiting_message = status.waiting_message;
   facts.exit_code = status.exit_code;
   facts.end_reason = status.end_reason;
+  facts.end_message = status.end_message;
   return facts;
 }
 

@@ -36,8 +36,11 @@ bool is_gone(const Error& error) {
 
 }  // namespace
 
-QueueReconciler::QueueReconciler(const ReconcileContext& context, std::string injected_version)
-    : context_(context), injected_version_(std::move(injected_version)) {}
+QueueReconciler::QueueReconciler(const ReconcileContext& context, std::string injected_version,
+                                 int start_backoff_seconds_max)
+    : context_(context),
+      injected_version_(std::move(injected_version)),
+      start_backoff_seconds_max_(start_backoff_seconds_max) {}
 
 Result<ReconcileResult> QueueReconciler::reconcile(const ObjectKey& key) {
   std::optional<Object> object = context_.cache.get(key);
@@ -126,11 +129,9 @@ Result<QueueReconciler::Gathered> QueueReconciler::gather(const Object& object, 
     gathered.broker_error = asked.error();
   }
   gather_pods(gathered, memory);
+  gather_starts(gathered, memory);
   check_template(gathered, memory);
   input.scaling_memory = memory.scaling;
-  input.create_failures = memory.create_failures;
-  input.last_create_failure = memory.last_create_failure;
-  input.create_error = memory.create_error;
   if (memory.configure_generation == object.generation &&
       context_.clock.now().steady < memory.configure_not_before) {
     input.configure_error = memory.configure_error;
@@ -140,7 +141,6 @@ Result<QueueReconciler::Gathered> QueueReconciler::gather(const Object& object, 
 
 void QueueReconciler::gather_pods(Gathered& gathered, Memory& memory) const {
   const QueueRef& ref = gathered.ref;
-  std::set<std::string> present;
   for (Object& pod : context_.cache.pods_of(ref.namespace_name, ref.name)) {
     if (pod.owner_uid != gathered.object.uid) {
       gathered.orphans.push_back(std::move(pod));
@@ -148,16 +148,20 @@ void QueueReconciler::gather_pods(Gathered& gathered, Memory& memory) const {
     }
     PodFacts facts = pod_facts(pod);
     facts.reported_gone = memory.reported_gone.contains(facts.uid);
-    if (facts.ready && memory.seen_ready.insert(facts.uid).second) {
-      memory.create_failures = 0;
-      memory.last_create_failure.reset();
-      memory.create_error.clear();
-    }
-    present.insert(facts.uid);
     gathered.input.pods.push_back(std::move(facts));
   }
-  const auto is_absent = [&](const std::string& uid) { return !present.contains(uid); };
-  std::erase_if(memory.seen_ready, is_absent);
+}
+
+// Before the plan: a pod that failed delays its successor in the same reconcile.
+void QueueReconciler::gather_starts(Gathered& gathered, Memory& memory) const {
+  QueueInput& input = gathered.input;
+  if (input.decode_error || !input.spec.worker) return;
+  StartFailures& starts = memory.starts;
+  starts.observe(template_hash(*input.spec.worker), input.pods, context_.clock.now().wall);
+  input.is_failing_to_start = starts.is_failing();
+  input.create_not_before = starts.not_before(start_backoff_seconds_max_);
+  input.create_error = starts.create_error();
+  input.start_error = starts.start_error();
 }
 
 void QueueReconciler::check_template(Gathered& gathered, Memory& memory) const {

@@ -12,6 +12,7 @@
 #include "operator/controller/reconciler.h"
 #include "operator/controller/template_checker.h"
 #include "operator/plan/queue_plan.h"
+#include "operator/plan/start_failures.h"
 
 namespace sluice::op {
 
@@ -26,7 +27,9 @@ class QueueReconciler final : public Reconciler {
   // leader's last pods may still be on their way to us.
   static constexpr Duration kMissingPodWait = std::chrono::seconds{10};
 
-  QueueReconciler(const ReconcileContext& context, std::string injected_version);
+  // `start_backoff_seconds_max` bounds the wait before a pod is made again that failed to start.
+  QueueReconciler(const ReconcileContext& context, std::string injected_version,
+                  int start_backoff_seconds_max);
 
   Result<ReconcileResult> reconcile(const ObjectKey& key) override;
 
@@ -59,10 +62,7 @@ class QueueReconciler final : public Reconciler {
 
     TemplateChecker templates;
     ScalingMemory scaling;
-    int create_failures = 0;
-    std::optional<TimePoint> last_create_failure;
-    std::string create_error;
-    std::set<std::string> seen_ready;                  // UIDs of pods that worked once
+    StartFailures starts;
     std::set<std::string> reported_gone;               // UIDs of ended pods
     std::map<std::string, SteadyPoint> missing_since;  // workers whose pod nobody sees, by UID
     std::optional<SteadyPoint> status_written_at;
@@ -80,6 +80,7 @@ class QueueReconciler final : public Reconciler {
 
   Result<Gathered> gather(const Object& object, Memory& memory);
   void gather_pods(Gathered& gathered, Memory& memory) const;
+  void gather_starts(Gathered& gathered, Memory& memory) const;
   void check_template(Gathered& gathered, Memory& memory) const;
   Status gather_broker(Gathered& gathered, Memory& memory);
   static void add_unseen_drains(const Memory& memory, std::vector<api::WorkerFigures>& workers);
@@ -107,6 +108,7 @@ class QueueReconciler final : public Reconciler {
 
   const ReconcileContext context_;
   const std::string injected_version_;
+  const int start_backoff_seconds_max_;
   std::mutex mutex_;
   std::map<ObjectKey, Memory> memories_;
   std::map<ObjectKey, std::vector<Gone>> vanished_;

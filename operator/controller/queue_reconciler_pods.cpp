@@ -58,7 +58,7 @@ Status QueueReconciler::create_pod(const Gathered& gathered, Memory& memory,
   }
   if (created) {
     context_.cache.note(*created);
-    memory.create_error.clear();
+    memory.starts.created();
     log_info("pod created", {{"queue", queue.key.name}, {"pod", action.name}});
     return Ok{};
   }
@@ -71,9 +71,7 @@ Status QueueReconciler::create_pod(const Gathered& gathered, Memory& memory,
     context_.queue.add(queue.key);
     if (*live && (*live)->owner_uid == queue.uid) return Ok{};
   }
-  ++memory.create_failures;
-  memory.last_create_failure = context_.clock.now().wall;
-  memory.create_error = created.error().message;
+  memory.starts.refused(created.error().message, context_.clock.now().wall);
   return created.error();
 }
 
@@ -106,11 +104,6 @@ Status QueueReconciler::report_gone(const Gathered& gathered, Memory& memory,
       context_.broker.worker_gone(gathered.ref, action.pod, action.instance, action.cause);
   if (!told && !is_gone(told.error())) return told;
   memory.reported_gone.insert(action.instance);
-  // A worker that ended before it was ever ready failed to start: the next one waits.
-  if (action.cause == "Crash" && !memory.seen_ready.contains(action.instance)) {
-    ++memory.create_failures;
-    memory.last_create_failure = context_.clock.now().wall;
-  }
   return Ok{};
 }
 

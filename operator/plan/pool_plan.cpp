@@ -156,7 +156,10 @@ class PoolPlanner {
 
   void create(int count) {
     if (!input_.may_create) return;
-    if (input_.is_failing_to_start) count = 1;  // SURVIVAL 11: no storm of pods that fail
+    if (input_.is_failing_to_start) {  // SURVIVAL 11: no storm of pods that fail
+      if (count_ready(fresh_) < static_cast<int>(fresh_.size())) return;  // that one tells
+      count = 1;
+    }
     if (input_.create_not_before && now_ < *input_.create_not_before) {
       backing_off_ = true;
       wake_at(*input_.create_not_before);
@@ -254,6 +257,9 @@ class PoolPlanner {
     }
     if (!input_.create_error.empty()) {
       return stalled("pods cannot be created: " + input_.create_error);
+    }
+    if (input_.is_failing_to_start && input_.desired > 0 && !input_.start_error.empty()) {
+      return stalled("pods fail to start, the last one was " + input_.start_error);
     }
     if (backing_off_) return stalled("pods fail to start: the next one waits for a backoff");
     if (deadline != never) wake_at(deadline);

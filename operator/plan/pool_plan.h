@@ -31,6 +31,7 @@ struct PodFacts {
   std::string waiting_message;
   std::optional<int> exit_code;  // ended pods
   std::string end_reason;        // ended pods: "Completed", "OOMKilled", "Evicted"…
+  std::string end_message;       // ended pods: what it said last
   bool reported_gone = false;    // its end was already told to the broker
 };
 
@@ -48,6 +49,7 @@ struct PoolInput {
   std::optional<std::vector<api::WorkerFigures>> workers;
   std::optional<TimePoint> create_not_before;  // backoff after pods that failed to start
   std::string create_error;                    // the last refusal to create one, if it stands
+  std::string start_error;                     // how the last pod that failed to start ended
   bool is_failing_to_start = false;            // one pod at a time until one is ready
   bool may_create = true;                      // the template makes pods
 };

@@ -14,13 +14,6 @@ bool is_permanent(const Error& error) {
   return error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kTooLarge;
 }
 
-std::optional<TimePoint> create_not_before(const QueueInput& input) {
-  if (input.create_failures <= 0 || !input.last_create_failure) return std::nullopt;
-  constexpr int kDoublingsMax = 9;  // 2^9 s is above the maximum
-  const int doublings = std::min(input.create_failures - 1, kDoublingsMax);
-  return *input.last_create_failure + seconds{std::min(1 << doublings, kCreateBackoffSecondsMax)};
-}
-
 // Fills one QueuePlan: the configuration, then the pool, then what the conditions say of both.
 class QueuePlanner {
  public:
@@ -91,9 +84,10 @@ class QueuePlanner {
                    .queue_uid = input_.uid,
                    .lease_seconds = input_.spec.lease_seconds,
                    .pods = input_.pods,
-                   .create_not_before = create_not_before(input_),
+                   .create_not_before = input_.create_not_before,
                    .create_error = input_.create_error,
-                   .is_failing_to_start = input_.create_failures > 0,
+                   .start_error = input_.start_error,
+                   .is_failing_to_start = input_.is_failing_to_start,
                    .may_create = input_.template_check && input_.template_check->is_valid};
     if (broker_ != nullptr) pool.workers = broker_->workers;
     if (has_worker()) {

@@ -56,9 +56,10 @@ struct QueueInput {
   ScalingMemory scaling_memory;
   std::optional<int> pinned;  // spec.replicas, when another manager owns it
   std::string pinned_by;
-  int create_failures = 0;  // in a row, for the backoff
-  std::optional<TimePoint> last_create_failure;
-  std::string create_error;                     // of the last one, when creating was refused
+  bool is_failing_to_start = false;  // as StartFailures tells, like the next three
+  std::optional<TimePoint> create_not_before;
+  std::string create_error;
+  std::string start_error;
   std::optional<TemplateCheck> template_check;  // of this generation's template
   std::optional<int> grace_seconds;             // the template's terminationGracePeriodSeconds
   std::string injected_version;
@@ -78,8 +79,5 @@ QueuePlan plan_queue(const QueueInput& input, TimePoint now);
 
 // The label selector of the queue's worker pods, as `/scale` readers want it.
 std::string pod_selector(const std::string& queue);
-
-// Pods that fail to start are made again after 1, 2, 4… seconds, at most this many.
-inline constexpr int kCreateBackoffSecondsMax = 300;
 
 }  // namespace sluice::op

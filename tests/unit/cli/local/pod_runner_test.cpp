@@ -121,6 +121,20 @@ TEST_F(PodRunnerTest, IsReadyOnceTheWorkerSaysSo) {
   EXPECT_EQ(workers.wanted, 1);
 }
 
+TEST_F(PodRunnerTest, AWorkerWhoseHandlerBrokeIsNotReadyAndSaysWhy) {
+  const op::Object pod = create_pod(mail());
+  processes_.print(1, "ready");
+
+  processes_.print(1, "not ready: ./send: it is empty");
+  EXPECT_FALSE(status(pod).ready);
+  EXPECT_EQ(status(pod).waiting_reason, "HandlerNotFound");
+  EXPECT_EQ(status(pod).waiting_message, "./send: it is empty");
+
+  processes_.print(1, "ready");
+  EXPECT_TRUE(status(pod).ready);
+  EXPECT_EQ(status(pod).waiting_reason, "");
+}
+
 TEST_F(PodRunnerTest, EndedWorkerEndsThePodAndWhatItLeftBehind) {
   struct Case {
     const char* name;
@@ -172,6 +186,23 @@ TEST_F(PodRunnerTest, WorkerThatCannotStartFailsThePodWithTheReason) {
   EXPECT_EQ(status(pod).phase, op::PodPhase::kFailed);
   EXPECT_THAT(status(pod).end_message, HasSubstr("no such program"));
   EXPECT_THAT(complaints_, ElementsAre(HasSubstr("no such program")));
+}
+
+TEST_F(PodRunnerTest, WorkersThatFailAlikeAreComplainedOfOnce) {
+  const auto fail_one = [&] {
+    const op::Object pod = create_pod(mail());
+    const auto pid = static_cast<Pid>(processes_.started.size());
+    processes_.print(pid, "no such handler");
+    processes_.end(pid, {.exit_code = 78, .signal = {}});
+    ASSERT_TRUE(store_.remove(pod.key, pod.uid));
+    settle();
+    settle();
+  };
+
+  fail_one();
+  fail_one();
+
+  EXPECT_THAT(complaints_, ElementsAre(HasSubstr("no such handler")));
 }
 
 TEST_F(PodRunnerTest, VariablesOnlyAClusterKnowsAreNamed) {

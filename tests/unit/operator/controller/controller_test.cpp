@@ -361,6 +361,43 @@ TEST(Controller, EndedAtAnyWriteTheNextOneReachesTheSameEnd) {
   }
 }
 
+// SURVIVAL 11.
+TEST(Controller, PodsThatFailToStartAreMadeOneByOneAndLessAndLessOften) {
+  OperatorRig rig;
+  rig.workers_work = rig.pods_start = false;
+  rig.start_operator();
+  rig.declare_queue(2);
+  rig.broker().add_jobs(kQueue, 10);
+  ASSERT_TRUE(
+      rig.eventually([&] { return rig.condition(kQueueKey, "Progressing") == "False/Stalled"; }));
+  EXPECT_NE(rig.status(kQueueKey).find("no such program"), std::string::npos);
+
+  rig.pass(seconds{14});
+
+  // The first two, then one after each of 1, 2 and 4 seconds.
+  EXPECT_GE(rig.pods_seen(), 4u);
+  EXPECT_LE(rig.pods_seen(), 6u);
+}
+
+TEST(Controller, ACorrectedTemplateWaitsForNoBackoff) {
+  OperatorRig rig;
+  rig.workers_work = rig.pods_start = false;
+  rig.start_operator();
+  rig.declare_queue(1);
+  rig.broker().add_jobs(kQueue, 1);
+  rig.pass(seconds{20});  // the next one would come after 16 more
+  rig.pods_start = true;
+  const TimePoint corrected_at = rig.clock().now().wall;
+
+  rig.declare(ObjectKind::kQueue, kQueue.name,
+              R"({"worker":{"handler":{"exec":{"command":["other"]}}},)"
+              R"("scaling":{"maxReplicas":1,"backlogPerWorker":1}})");
+
+  EXPECT_TRUE(
+      rig.eventually([&] { return rig.condition(kQueueKey, "WorkersAvailable") == "True/Ready"; }));
+  EXPECT_LT(rig.clock().now().wall - corrected_at, seconds{5});
+}
+
 TEST(Controller, IsIdleOnceNothingIsLeftToDo) {
   OperatorRig rig;
   testing::Operator& one = rig.start_operator();

@@ -192,6 +192,15 @@ void OperatorRig::step() {
       continue;
     }
     ++count;
+    pods_seen_.insert(pod.uid);
+    if (!pods_start) {
+      op::PodStatus failed;
+      failed.phase = op::PodPhase::kFailed;
+      failed.exit_code = 78;
+      failed.end_message = "no such program";
+      static_cast<void>(store_.update_status(pod.key, "", op::encode(failed)));
+      continue;
+    }
     op::PodStatus running;
     running.phase = op::PodPhase::kRunning;
     running.ready = true;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -90,11 +91,13 @@ class OperatorRig {
   // The same for a stretch of the manual clock.
   void pass(Duration time);
   std::size_t peak_pods() const { return peak_pods_; }
+  std::size_t pods_seen() const { return pods_seen_.size(); }  // ever
 
   FakeBroker& broker() { return broker_; }
   op::MemoryObjectStore& store() { return store_; }
   ManualClock& clock() { return clock_; }
   bool workers_work = true;
+  bool pods_start = true;  // otherwise each ends before it was ready
 
  private:
   void step();
@@ -105,6 +108,7 @@ class OperatorRig {
   op::LocalPodBuilder pods_{"http://127.0.0.1:1"};
   std::vector<std::unique_ptr<Operator>> operators_;
   std::size_t peak_pods_ = 0;
+  std::set<std::string> pods_seen_;
   std::mutex mutex_;
   std::condition_variable never_;
 };

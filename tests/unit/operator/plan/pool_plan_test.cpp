@@ -212,6 +212,9 @@ TEST(PoolPlan, APoolThatFailsToStartMakesOnePodAtATime) {
   Pool pool(5);
   pool.input.is_failing_to_start = true;
   EXPECT_THAT(pool.actions(), ElementsAre(pool.create(0)));
+
+  pool.pod(0).ready = false;
+  EXPECT_THAT(pool.actions(), IsEmpty()) << "the one that starts tells whether others may";
 }
 
 TEST(PoolPlan, ARefusedTemplateMakesNoPodsAndTakesNoneAway) {

@@ -227,20 +227,21 @@ TEST(QueuePlan, InvalidSpecDoesNothing) {
 }
 
 // SURVIVAL 11.
-TEST(QueuePlan, PodsThatFailToStartBackOffLonger) {
-  struct Case {
-    int failures;
-    Duration want;
-  };
-  for (const Case& c : {Case{1, 1s}, Case{2, 2s}, Case{4, 8s}, Case{40, 300s}}) {
-    QueueInput input = input_of();
-    input.broker_queue = held(input);
-    input.broker_queue->figures.dispatchable = 1;
-    input.create_failures = c.failures;
-    input.last_create_failure = kNow;
-    EXPECT_EQ(plan_queue(input, kNow).requeue_after, c.want);
-    EXPECT_EQ(plan_queue(input, kNow + c.want).pool_actions.size(), 1u);
-  }
+TEST(QueuePlan, PodsThatFailToStartWaitAndSayWhy) {
+  QueueInput input = input_of();
+  input.broker_queue = held(input);
+  input.broker_queue->figures.dispatchable = 1;
+  input.is_failing_to_start = true;
+  input.create_not_before = kNow + 8s;
+  input.start_error = "pod a: exit code 78";
+
+  const QueuePlan plan = plan_queue(input, kNow);
+
+  EXPECT_EQ(plan.requeue_after, Duration{8s});
+  EXPECT_TRUE(plan.pool_actions.empty());
+  EXPECT_EQ(find_condition(plan.status.conditions, "Progressing")->message,
+            "pods fail to start, the last one was pod a: exit code 78");
+  EXPECT_EQ(plan_queue(input, kNow + 8s).pool_actions.size(), 1u);
 }
 
 TEST(Conditions, TransitionTimeMovesWithTheStatusOnly) {
