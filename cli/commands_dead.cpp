@@ -130,7 +130,7 @@ ExitCode run(const Context& context, const DeadCommand& command) {
     say(context, "queue " + command.queue + " has no dead letters");
     return ExitCode::kOk;
   }
-  context.console.out << dead_table(jobs, context.clock.now().wall).render();
+  print_table(context, dead_table(jobs, context.clock.now().wall));
   if (more) say(context, "there are more; --all or --limit shows them");
   return ExitCode::kOk;
 }

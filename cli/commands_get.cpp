@@ -141,7 +141,9 @@ void print_queue(const Context& context, const Json& queue, const std::string& n
     workers.add_row({text_of(worker, "name"), text_of(worker, "running"), draining ? "yes" : "",
                      format_age_of(text_of(worker, "seenAt"), now)});
   }
-  if (!workers.is_empty()) out << '\n' << workers.render();
+  if (workers.is_empty()) return;
+  out << '\n';
+  print_table(context, workers);
 }
 
 // The queue that holds the job; its name in `queue`. Queues are asked one after the other.
@@ -180,8 +182,7 @@ ExitCode run(const Context& context, const GetQueuesCommand& command) {
                            " (all: --all-namespaces)");
     return ExitCode::kOk;
   }
-  context.console.out
-      << queues_table(queues, command.all_namespaces, context.clock.now().wall).render();
+  print_table(context, queues_table(queues, command.all_namespaces, context.clock.now().wall));
   return ExitCode::kOk;
 }
 
@@ -254,7 +255,7 @@ ExitCode run(const Context& context, const GetJobsCommand& command) {
                      (command.state.empty() ? "" : command.state + " ") + "jobs");
     return ExitCode::kOk;
   }
-  context.console.out << table.render();
+  print_table(context, table);
   if (more) say(context, "there are more; --limit shows them");
   return ExitCode::kOk;
 }

@@ -108,13 +108,21 @@ ExitCode run(const Context& context, const PauseCommand& command) {
 ExitCode run(const Context& context, const ResumeCommand& command) {
   const Answer answer = context.server.resume(command.queue, {});
   if (!answer.ok()) return fail(context, answer, "resume queue " + command.queue);
-  if (context.options.output != OutputFormat::kTable) {
-    const auto reply = body_of(context, answer);
-    if (!reply) return ExitCode::kFailed;
-    print_document(context, *reply);
+  const auto reply = body_of(context, answer);
+  if (!reply) return ExitCode::kFailed;
+  if (print_document(context, *reply)) return ExitCode::kOk;
+  const Json& paused = child_of(child_of(*reply, "figures"), "paused");
+  const bool enqueue = flag_of(paused, "enqueue");
+  const bool dispatch = flag_of(paused, "dispatch");
+  if (!enqueue && !dispatch) {
+    context.console.out << "queue " << command.queue << " resumed\n";
     return ExitCode::kOk;
   }
-  context.console.out << "queue " << command.queue << " resumed\n";
+  context.console.out << "queue " << command.queue << " still "
+                      << (enqueue && dispatch ? "takes no jobs and starts none"
+                          : enqueue           ? "takes no jobs"
+                                              : "starts no jobs")
+                      << ": spec.pause of its manifest says so\n";
   return ExitCode::kOk;
 }
 

@@ -124,8 +124,7 @@ ExitCode run(const Context& context, const GetResourcesCommand& command) {
     return ExitCode::kOk;
   }
   const TimePoint now = context.clock.now().wall;
-  context.console.out
-      << (jobs ? jobs_table(*resources, now) : schedules_table(*resources, now)).render();
+  print_table(context, jobs ? jobs_table(*resources, now) : schedules_table(*resources, now));
   return ExitCode::kOk;
 }
 

@@ -74,6 +74,11 @@ class Watcher {
 }  // namespace
 
 ExitCode run(const Context& context, const WatchCommand& command) {
+  // A queue that is not there would never be heard of. Any other trouble is the stream's as well.
+  if (!command.queue.empty()) {
+    const Answer queue = context.server.queue(command.queue);
+    if (queue.status == 404) return fail(context, queue, "watch queue " + command.queue);
+  }
   Watcher watcher(context, command);
   RetrySchedule retry(RetryLimits{}, context.jitter_seed);
   for (;;) {

@@ -1,5 +1,6 @@
 #include "cli/context.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -39,6 +40,12 @@ bool print_document(const Context& context, const Json& document) {
   return true;
 }
 
+void print_table(const Context& context, const Table& table) {
+  const std::size_t width_max =
+      context.console.out_is_terminal ? kTableColumnsMax : std::numeric_limits<std::size_t>::max();
+  context.console.out << table.render(width_max);
+}
+
 void say(const Context& context, std::string_view message) {
   context.console.err << "sluice: " << message << std::endl;
 }
@@ -51,7 +58,9 @@ ExitCode fail(const Context& context, const Answer& answer, std::string_view doi
     return ExitCode::kUnreachable;
   }
   std::string message = "cannot " + std::string(doing) + ": ";
-  if (!answer.error.field.empty()) message += answer.error.field + ": ";
+  // Most messages of the broker begin with the field already.
+  const std::string& field = answer.error.field;
+  if (!field.empty() && !answer.error.message.starts_with(field + ":")) message += field + ": ";
   say(context, message.append(answer.error.message).append(advice_for(answer)));
   return ExitCode::kFailed;
 }

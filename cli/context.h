@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/server_client.h"
+#include "cli/table.h"
 #include "common/base/clock.h"
 
 namespace sluice::cli {
@@ -38,6 +39,9 @@ struct Context {
 
 // Prints `document` where -o asks for one; false when a table is wanted.
 bool print_document(const Context& context, const Json& document);
+
+// Cut to the line on a terminal alone: whoever reads a pipe or a file wants the whole text.
+void print_table(const Context& context, const Table& table);
 
 // "sluice: MESSAGE" on standard error.
 void say(const Context& context, std::string_view message);

@@ -95,7 +95,11 @@ ExitCode run_on_cluster(Options options, const std::optional<http::Url>& server)
   if (kubeconfig.empty()) kubeconfig = default_kubeconfig();
   const SystemClock clock;
   auto cluster = Cluster::connect(options.access.cluster, clock);
-  if (!cluster) return complain(cluster.error());
+  if (!cluster) {
+    Error error = cluster.error();
+    error.message = "this needs a cluster (KUBECONFIG, --kubeconfig, --context): " + error.message;
+    return complain(error);
+  }
   if (options.namespace_name.empty()) options.namespace_name = cluster->default_namespace();
 
   const std::string& name_space = options.namespace_name;
@@ -160,17 +164,22 @@ int run_local(const Options& options, const DevCommand& dev) {
        .color = std::getenv("NO_COLOR") == nullptr});
 }
 
+// What was not written was not done: a script must not take half an answer for the whole.
+int end_with(ExitCode code) {
+  if (std::cout.flush() || code != ExitCode::kOk) return static_cast<int>(code);
+  std::cerr << "sluice: cannot write to standard output\n";
+  return static_cast<int>(ExitCode::kFailed);
+}
+
 int main_of(std::vector<std::string> arguments) {
   const auto parsed = parse_options(std::move(arguments));
   if (const auto* end = std::get_if<ParseEnd>(&parsed)) {
     (end->code == ExitCode::kOk ? std::cout : std::cerr) << end->text;
-    return static_cast<int>(end->code);
+    return end_with(end->code);
   }
   const auto& options = std::get<Options>(parsed);
   if (const auto* dev = std::get_if<DevCommand>(&options.command)) return run_local(options, *dev);
-  const ExitCode code = run_remote(options);
-  std::cout.flush();
-  return static_cast<int>(code);
+  return end_with(run_remote(options));
 }
 
 }  // namespace

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <sstream>
+#include <utility>
 
 #include "cli/options_transfer.h"
 #include "common/api/job_protocol.h"
+#include "common/api/limits.h"
 #include "common/base/clock.h"
 
 namespace sluice::cli {
@@ -51,10 +53,28 @@ const CLI::Validator kState(
     },
     "STATE", "state");
 
+constexpr std::pair<std::string_view, OutputFormat> kFormats[] = {
+    {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"yaml", OutputFormat::kYaml}};
+
+std::optional<OutputFormat> format_of(std::string_view text) {
+  for (const auto& [name, format] : kFormats) {
+    if (name == text) return format;
+  }
+  return std::nullopt;
+}
+
+const CLI::Validator kFormat(
+    [](std::string& text) -> std::string {
+      if (format_of(text)) return {};
+      return '"' + text + "\" is not a way to print: table, json or yaml";
+    },
+    "", "format");
+
 // The parser's targets, one a command; `command` says which was given.
 struct Draft {
   Options options;
   std::string mistake;  // that the parser cannot know; empty: none
+  std::string output = "table";
   DevCommand dev;
   EnqueueCommand enqueue;
   std::string payload;
@@ -170,7 +190,7 @@ void add_enqueue(CLI::App& app, Draft& draft) {
                 "Run also when one of these is dead or cancelled")
       ->needs(parents);
   sub->add_option("--timeout", fields.timeout_seconds, "Seconds a run may take")
-      ->check(CLI::Range(1, kSecondsMax));
+      ->check(CLI::Range(1, api::kTimeoutSecondsMax));
   sub->add_option("--tenant", fields.tenant, "On whose turn it starts: tenants take turns");
   sub->add_option("--key", fields.key, "Jobs of one key start in order where perKey is 1");
   CLI::Option* unique_key =
@@ -429,6 +449,15 @@ std::string command_of(const CLI::App& app) {
   return chosen.empty() ? name : name + ' ' + command_of(*chosen.front());
 }
 
+// What the parser found wrong, and the words it could make nothing of: they are the likely cause.
+std::string mistake_in(const CLI::App& app, const CLI::Error& error) {
+  std::string mistake = error.what();
+  for (const std::string& word : app.remaining(/*recurse=*/true)) {
+    if (mistake.find(word) == std::string::npos) mistake += "; \"" + word + "\" is not known";
+  }
+  return mistake;
+}
+
 ParseEnd usage_error(const CLI::App& app, const std::string& mistake) {
   return {ExitCode::kUsage, "sluice: " + mistake + "; see `" + command_of(app) + " --help`\n"};
 }
@@ -446,12 +475,9 @@ std::variant<Options, ParseEnd> parse_options(std::vector<std::string> arguments
   add_access(app, draft);
   app.add_option("-n,--namespace", draft.options.namespace_name,
                  "Namespace of queues and jobs (default: default, or the context's)");
-  const std::map<std::string, OutputFormat> formats = {{"table", OutputFormat::kTable},
-                                                       {"json", OutputFormat::kJson},
-                                                       {"yaml", OutputFormat::kYaml}};
-  app.add_option("-o,--output", draft.options.output, "How to print")
-      ->transform(CLI::Transformer(formats).description(""))
-      ->type_name("table|json|yaml");
+  app.add_option("-o,--output", draft.output, "How to print")
+      ->type_name("table|json|yaml")
+      ->check(kFormat);
   add_dev(app, draft);
   add_enqueue(app, draft);
   add_get(app, draft);
@@ -475,8 +501,9 @@ std::variant<Options, ParseEnd> parse_options(std::vector<std::string> arguments
     app.exit(help, text, unused);
     return ParseEnd{ExitCode::kOk, text.str()};
   } catch (const CLI::Error& error) {
-    return usage_error(app, error.what());
+    return usage_error(app, mistake_in(app, error));
   }
+  draft.options.output = *format_of(draft.output);
   if (!draft.mistake.empty()) return usage_error(app, draft.mistake);
   return draft.options;
 }

@@ -136,10 +136,11 @@ std::string format_count(std::int64_t n) {
 }
 
 std::string format_rate(double per_second) {
-  if (per_second < 0.05) return "0";
+  if (per_second <= 0) return "0/s";
+  if (per_second < 0.01) return "<0.01/s";
   if (per_second >= 10) return format_count(std::llround(per_second)) + "/s";
   char text[16];
-  std::snprintf(text, sizeof text, "%.1f/s", per_second);
+  std::snprintf(text, sizeof text, per_second < 0.095 ? "%.2f/s" : "%.1f/s", per_second);
   return text;
 }
 

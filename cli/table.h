@@ -51,7 +51,7 @@ std::string format_age_of(std::string_view rfc3339, TimePoint now);
 // "1,234,567".
 std::string format_count(std::int64_t n);
 
-// "0", "0.4/s", "12/s", "1,200/s".
+// "0/s", "0.04/s", "0.4/s", "12/s", "1,200/s"; never 0 for what is not.
 std::string format_rate(double per_second);
 
 }  // namespace sluice::cli

@@ -67,7 +67,8 @@ std::string backlog_bar(std::int64_t backlog) {
 
 std::string decimal(double value) {
   char text[32];
-  std::snprintf(text, sizeof(text), "%.1f", value);
+  // What is little is not nothing.
+  std::snprintf(text, sizeof(text), value > 0 && value < 0.095 ? "%.2f" : "%.1f", value);
   return text;
 }
 

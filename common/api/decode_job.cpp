@@ -48,7 +48,7 @@ void read_times(FieldReader& reader, JobSpec& spec) {
   reader.whole("delaySeconds", {0, kYearSeconds}, spec.delay_seconds);
   reader.time("runAt", spec.run_at);
   reader.time("expiresAt", spec.expires_at);
-  reader.whole("timeoutSeconds", {1, kWeekSeconds}, spec.timeout_seconds);
+  reader.whole("timeoutSeconds", {1, kTimeoutSecondsMax}, spec.timeout_seconds);
   reader.whole("ttlSecondsAfterFinished", {0, kYearSeconds}, spec.ttl_seconds_after_finished);
   if (reader.has("delaySeconds") && reader.has("runAt")) {
     reader.error("runAt", "must not be given together with delaySeconds");

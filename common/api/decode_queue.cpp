@@ -114,7 +114,7 @@ Backpressure read_backpressure(FieldReader& reader) {
 }
 
 void read_times(FieldReader& reader, QueueSpec& spec) {
-  reader.whole("timeoutSeconds", {1, kWeekSeconds}, spec.timeout_seconds);
+  reader.whole("timeoutSeconds", {1, kTimeoutSecondsMax}, spec.timeout_seconds);
   reader.whole("leaseSeconds", {1, kHourSeconds}, spec.lease_seconds);
   reader.whole("idempotencySeconds", {1, kYearSeconds}, spec.idempotency_seconds);
   reader.whole("resultTTLSeconds", {0, kYearSeconds}, spec.result_ttl_seconds);

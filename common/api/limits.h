@@ -46,6 +46,7 @@ inline constexpr std::int64_t kHourSeconds = 3'600;
 inline constexpr std::int64_t kDaySeconds = 24 * kHourSeconds;
 inline constexpr std::int64_t kWeekSeconds = 7 * kDaySeconds;
 inline constexpr std::int64_t kYearSeconds = 365 * kDaySeconds;
+inline constexpr int kTimeoutSecondsMax = 7 * 24 * 3'600;  // of a run, however it is asked for
 
 // --- lists and maps ---
 inline constexpr std::size_t kCommandItemsMax = 64;

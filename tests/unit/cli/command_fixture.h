@@ -18,7 +18,8 @@ class CommandTest : public ::testing::Test {
   template <typename T>
   ExitCode execute(const T& command) {
     ServerClient server(transport_, "default");
-    const Console console{.out = out_, .err = err_, .in_fd = in_fd_};
+    const Console console{
+        .out = out_, .err = err_, .in_fd = in_fd_, .out_is_terminal = out_is_terminal_};
     const Context context{.options = options_,
                           .server = server,
                           .server_url = "http://127.0.0.1:7070",
@@ -46,6 +47,7 @@ class CommandTest : public ::testing::Test {
   Options options_;
   FakeTransport transport_;
   sluice::testing::ManualClock clock_;
+  bool out_is_terminal_ = false;
 
  private:
   std::ostringstream out_;

@@ -28,7 +28,7 @@ TEST_F(CommandsTest, GetQueuesShowsTheNamespaceOnly) {
       out(),
       "NAME  READY  RUNNING  SCHEDULED  DEAD  WORKERS  DONE  OLDEST  PAUSED    PRESSURE  "
       "CIRCUIT\n"
-      "mail  1,200        3          0     1        1     0       -  dispatch  full      open\n");
+      "mail  1,200        3          0     1        1   0/s       -  dispatch  full      open\n");
 }
 
 TEST_F(CommandsTest, GetQueuesOfAllNamespaces) {
@@ -82,6 +82,45 @@ TEST_F(CommandsTest, DeadSaysWhyEachJobDied) {
   EXPECT_EQ(out(),
             "ID    DIED  ATTEMPTS  REASON    MESSAGE\n"
             "0193     -         5  ExitCode  no such file at all\n");
+}
+
+TEST_F(CommandsTest, OnlyATerminalGetsCutLines) {
+  const std::string message(300, 'm');
+  const auto answer =
+      reply(200, R"({"jobs":[{"id":"0193","error":{"message":")" + message + "\"}}]}");
+  transport_.answers = {answer, answer};
+
+  EXPECT_EQ(execute(DeadCommand{.queue = "mail", .all = true}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr(message + '\n'));
+
+  out_is_terminal_ = true;
+  EXPECT_EQ(execute(DeadCommand{.queue = "mail", .all = true}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr("m…\n"));
+}
+
+TEST_F(CommandsTest, ResumeTellsThatTheManifestStillPauses) {
+  transport_.answers = {reply(200, R"({"figures":{"paused":{"enqueue":false,"dispatch":false}}})"),
+                        reply(200, R"({"figures":{"paused":{"enqueue":false,"dispatch":true}}})")};
+
+  EXPECT_EQ(execute(ResumeCommand{.queue = "mail"}), ExitCode::kOk);
+  EXPECT_EQ(execute(ResumeCommand{.queue = "mail"}), ExitCode::kOk);
+
+  EXPECT_EQ(out(),
+            "queue mail resumed\n"
+            "queue mail still starts no jobs: spec.pause of its manifest says so\n");
+}
+
+TEST_F(CommandsTest, TheFieldAtFaultIsNamedOnce) {
+  const std::string start = R"({"type":"https://sluice.dev/errors#invalid-argument","status":400,)"
+                            R"("field":"priority","detail":")";
+  transport_.answers = {reply(400, start + "priority: must be from 0 to 9\"}"),
+                        reply(400, start + "must be from 0 to 9\"}")};
+
+  EXPECT_EQ(execute(PauseCommand{.queue = "mail"}), ExitCode::kFailed);
+  EXPECT_EQ(execute(PauseCommand{.queue = "mail"}), ExitCode::kFailed);
+
+  const std::string line = "sluice: cannot pause queue mail: priority: must be from 0 to 9\n";
+  EXPECT_EQ(err(), line + line);
 }
 
 TEST_F(CommandsTest, PauseWithoutFlagsMeansBoth) {
@@ -201,6 +240,14 @@ TEST_F(CommandsTest, WatchShowsTheQueueAskedForAndSkipsKeepAlives) {
 
   EXPECT_THAT(out(), HasSubstr("mail ready=2 running=0"));
   EXPECT_THAT(out(), Not(HasSubstr("other")));
+}
+
+TEST_F(CommandsTest, AQueueThatIsNotThereIsNotWatched) {
+  transport_.answers.push_back(problem(404, "not-found", "no queue default/nope"));
+
+  EXPECT_EQ(execute(WatchCommand{.queue = "nope"}), ExitCode::kFailed);
+
+  EXPECT_THAT(err(), HasSubstr("cannot watch queue nope"));
 }
 
 TEST_F(CommandsTest, ResourcesNeedTheDataFolderOfLocalMode) {

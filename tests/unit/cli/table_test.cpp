@@ -69,8 +69,11 @@ TEST(FormatCount, GroupsThousands) {
   EXPECT_EQ(format_count(-123), "-123");
 }
 
-TEST(FormatRate, NeedsNoDecimalsOnceItIsLarge) {
-  EXPECT_EQ(format_rate(0.01), "0");
+TEST(FormatRate, HasTheDecimalsItNeeds) {
+  EXPECT_EQ(format_rate(0), "0/s");
+  EXPECT_EQ(format_rate(0.001), "<0.01/s");
+  EXPECT_EQ(format_rate(0.04), "0.04/s");
+  EXPECT_EQ(format_rate(0.097), "0.1/s");
   EXPECT_EQ(format_rate(0.44), "0.4/s");
   EXPECT_EQ(format_rate(1'234.5), "1,235/s");
 }

@@ -56,6 +56,13 @@ class Output {
   std::array<int, 2> ends_{-1, -1};
 };
 
+TEST(View, ARateThatIsLittleIsNotNothing) {
+  QueueRow row = mail();
+  row.out_per_second = 0.04;
+
+  EXPECT_THAT(plain_line(row), HasSubstr("0.04/s"));
+}
+
 TEST(View, PlainLineNamesTheFigures) {
   EXPECT_EQ(plain_line(mail()), "mail: 120 ready, 8 running, 0 dead, 4/4 workers, 35.2/s");
 }
