@@ -6,9 +6,10 @@
 #include <sstream>
 #include <utility>
 
+#include "cli/option_values.h"
+#include "cli/options_enqueue.h"
 #include "cli/options_transfer.h"
 #include "common/api/job_protocol.h"
-#include "common/api/limits.h"
 #include "common/base/clock.h"
 
 namespace sluice::cli {
@@ -39,11 +40,7 @@ std::string examples(std::string_view text) {
 }
 
 const CLI::Validator kMoment(
-    [](std::string& text) -> std::string {
-      if (parse_rfc3339(text)) return {};
-      return '"' + text + "\" is not a time like 2026-11-22T16:00:00Z";
-    },
-    "TIME", "moment");
+    [](std::string& text) -> std::string { return mistake_in_moment(text); }, "TIME", "moment");
 
 const CLI::Validator kState(
     [](std::string& text) -> std::string {
@@ -76,9 +73,6 @@ struct Draft {
   std::string mistake;  // that the parser cannot know; empty: none
   std::string output = "table";
   DevCommand dev;
-  EnqueueCommand enqueue;
-  std::string payload;
-  std::vector<std::string> labels;
   std::vector<std::string> cancel_labels;
   GetQueuesCommand get_queues;
   GetQueueCommand get_queue;
@@ -120,18 +114,7 @@ void add_dev(CLI::App& app, Draft& draft) {
   choose(sub, draft, draft.dev);
 }
 
-// What is wrong with the flags together; empty when nothing is.
-std::string read_labels(const std::vector<std::string>& pairs, api::Labels& labels) {
-  for (const std::string& pair : pairs) {
-    const auto equals = pair.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return "--label: \"" + pair + "\" is not of the form NAME=VALUE";
-    }
-    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return {};
-}
-
+// What is wrong with it; empty when nothing is.
 std::string read_replicas(const std::string& text, ScaleCommand& command) {
   constexpr int kReplicasMax = 10'000;
   if (text == "auto") return {};
@@ -143,98 +126,6 @@ std::string read_replicas(const std::string& text, ScaleCommand& command) {
   }
   command.replicas = replicas;
   return {};
-}
-
-std::string mistake_in(const EnqueueCommand& command) {
-  if (command.payload) {
-    if (command.envelope) return "--envelope is for --file: its lines are whole jobs";
-    if (!command.resume_key.empty()) return "--resume-key is for --file";
-    return {};
-  }
-  if (!command.idempotency_key.empty()) {
-    return "--idempotency-key names one job; for many use --resume-key PREFIX";
-  }
-  if (command.group.wanted && command.payload) {
-    return "--group is about many jobs, from --file or standard input";
-  }
-  if (command.envelope && !command.fields.is_empty()) {
-    return "--envelope: lines carry their own priority, delay, labels…; leave these flags out";
-  }
-  return {};
-}
-
-void add_enqueue(CLI::App& app, Draft& draft) {
-  CLI::App* sub = app.add_subcommand("enqueue", "Put one job, or a stream of jobs, into a queue");
-  EnqueueCommand& command = draft.enqueue;
-  JobFields& fields = command.fields;
-  sub->add_option("QUEUE", command.queue, "Name of the queue")->required();
-  CLI::Option* payload = sub->add_option("JSON", draft.payload, "Payload of the one job");
-  CLI::Option* file = sub->add_option("-f,--file", command.file,
-                                      "NDJSON file, one payload a line; - is standard input");
-  file->excludes(payload);
-  sub->add_flag("--envelope", command.envelope,
-                R"(Lines are whole jobs: {"payload":…,"priority":…})");
-  sub->add_option("--priority", fields.priority, "0 to 9, higher first (default 5)")
-      ->check(CLI::Range(0, 9));
-  CLI::Option* delay =
-      sub->add_option("--delay", fields.delay_seconds, "Seconds until it may start")
-          ->check(CLI::Range(0, kSecondsMax));
-  sub->add_option("--run-at", fields.run_at, "Time before which it does not start")
-      ->check(kMoment)
-      ->excludes(delay);
-  sub->add_option("--expires-at", fields.expires_at, "Dead if not started by then")->check(kMoment);
-  CLI::Option* parents = sub->add_option("--depends-on", fields.depends_on,
-                                         "Id of a job that must have succeeded; may be repeated");
-  parents->expected(1)->allow_extra_args(false)->take_all();
-  sub->add_flag("--run-on-parent-failure", fields.run_on_parent_failure,
-                "Run also when one of these is dead or cancelled")
-      ->needs(parents);
-  sub->add_option("--timeout", fields.timeout_seconds, "Seconds a run may take")
-      ->check(CLI::Range(1, api::kTimeoutSecondsMax));
-  sub->add_option("--tenant", fields.tenant, "On whose turn it starts: tenants take turns");
-  sub->add_option("--key", fields.key, "Jobs of one key start in order where perKey is 1");
-  CLI::Option* unique_key =
-      sub->add_option("--unique-key", fields.unique_key,
-                      "While a job of this key has not ended, a second one is not made");
-  sub->add_flag("--replace", fields.replace, "It takes the place of one that waits under the key")
-      ->needs(unique_key);
-  CLI::Option* callback = sub->add_option("--callback", fields.callback,
-                                          "URL that is told, by a POST, how the job has ended");
-  sub->add_option("--callback-secret", fields.callback_secret,
-                  "Name of the secret that signs it, one that the broker has")
-      ->needs(callback);
-  sub->add_option("-l,--label", draft.labels, "NAME=VALUE; may be repeated")
-      ->type_name("NAME=VALUE")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all();
-  sub->add_option("--idempotency-key", command.idempotency_key,
-                  "The same key makes the same job only once (default: a new key)");
-  CLI::Option* group =
-      sub->add_flag("--group", command.group.wanted,
-                    "The jobs of this call are one group: `sluice get group` tells "
-                    "how far it is");
-  CLI::Option* group_callback =
-      sub->add_option("--group-callback", command.group.callback,
-                      "URL that is told, by a POST, when all of them have ended")
-          ->needs(group);
-  sub->add_option("--group-callback-secret", command.group.callback_secret,
-                  "Name of the secret that signs it")
-      ->needs(group_callback);
-  sub->add_option(
-      "--resume-key", command.resume_key,
-      "Prefix an interrupted bulk call printed: what it enqueued is not enqueued again");
-  sub->footer(
-      examples("  sluice enqueue mail '{\"to\":\"ann@example.org\"}' --priority 8\n"
-               "  sluice enqueue mail --file jobs.ndjson\n"
-               "  producer | sluice enqueue mail --file - --label run=42\n"
-               "  sluice enqueue mail --file whole.ndjson --envelope\n"));
-  sub->callback([&draft, payload] {
-    if (*payload) draft.enqueue.payload = draft.payload;
-    draft.mistake = read_labels(draft.labels, draft.enqueue.fields.labels);
-    if (draft.mistake.empty()) draft.mistake = mistake_in(draft.enqueue);
-    draft.options.command = draft.enqueue;
-  });
 }
 
 void add_get(CLI::App& app, Draft& draft) {
@@ -479,7 +370,8 @@ std::variant<Options, ParseEnd> parse_options(std::vector<std::string> arguments
       ->type_name("table|json|yaml")
       ->check(kFormat);
   add_dev(app, draft);
-  add_enqueue(app, draft);
+  EnqueueDraft enqueue{draft.options.command, draft.mistake, kGlobal};
+  add_enqueue(app, enqueue);
   add_get(app, draft);
   add_queue_commands(app, draft);
   add_dead(app, draft);
