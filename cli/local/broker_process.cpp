@@ -8,6 +8,8 @@ namespace sluice::local {
 namespace {
 
 constexpr std::string_view kListening = "listening on http://";
+constexpr std::string_view kProgram = "sluice-broker: ";    // before what it says of itself
+constexpr std::string_view kHelpOffer = "Run with --help";  // after what is wrong
 
 }  // namespace
 
@@ -45,9 +47,11 @@ void BrokerProcess::stop(int signal) {
 void BrokerProcess::on_line(std::string_view line) {
   log_.write_line(line);
   if (!line.starts_with(kListening)) {
-    if (!line.empty()) last_line_ = line;
+    if (line.starts_with(kProgram)) line.remove_prefix(kProgram.size());
+    if (!line.empty() && !line.starts_with(kHelpOffer)) last_line_ = line;
     return;
   }
+  has_listened_ = true;
   listening_since_ = clock_.now().steady;
   failed_starts_ = 0;
   command_.listen = line.substr(kListening.size());
@@ -57,12 +61,17 @@ void BrokerProcess::on_line(std::string_view line) {
 void BrokerProcess::on_end(const ProcessEnd& end) {
   pid_.reset();
   if (stopping_) return;
+  if (is_refusal(end)) return events_.on_given_up(last_line_);
   const std::string reason =
       "the broker ended with " + to_string(end) + (last_line_.empty() ? "" : ": " + last_line_);
   if (!listening_since_) return on_failed_start(reason);
   events_.on_died(reason);
   if (clock_.now().steady - *listening_since_ >= kSteadyAfter) backoff_ = kBackoffMin;
   start_later();
+}
+
+bool BrokerProcess::is_refusal(const ProcessEnd& end) const {
+  return end.exit_code == kUsageExitCode && !has_listened_ && !last_line_.empty();
 }
 
 void BrokerProcess::on_failed_start(const std::string& reason) {

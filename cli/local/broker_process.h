@@ -23,6 +23,8 @@ struct BrokerCommand {
 class BrokerProcess {
  public:
   static constexpr int kFailedStartsMax = 4;  // in a row; then it is given up
+  // How it refuses an option: before it ever listened, nothing to try again.
+  static constexpr int kUsageExitCode = 2;
   static constexpr Duration kBackoffMin = std::chrono::milliseconds{200};
   static constexpr Duration kBackoffMax = std::chrono::seconds{5};
   static constexpr Duration kSteadyAfter =
@@ -47,6 +49,7 @@ class BrokerProcess {
  private:
   void on_line(std::string_view line);
   void on_end(const ProcessEnd& end);
+  bool is_refusal(const ProcessEnd& end) const;
   void on_failed_start(const std::string& reason);
   void start_later();
 
@@ -59,6 +62,7 @@ class BrokerProcess {
   std::optional<Pid> pid_;
   std::string last_line_;
   std::optional<SteadyPoint> listening_since_;  // this process
+  bool has_listened_ = false;                   // any
   bool stopping_ = false;
   int failed_starts_ = 0;
   Duration backoff_ = kBackoffMin;

@@ -69,13 +69,36 @@ TEST_F(BrokerProcessTest, RestartsOnTheAddressItHad) {
 TEST_F(BrokerProcessTest, OneThatNeverListensIsGivenUpWithItsMessage) {
   broker_.start();
   for (int i = 0; i < BrokerProcess::kFailedStartsMax; ++i) {
-    processes_.print(last(), "cannot listen on 127.0.0.1:7070: address in use");
+    processes_.print(last(), "cannot open the data folder: it is locked");
     processes_.end(last(), {.exit_code = 1, .signal = {}});
     pass(BrokerProcess::kBackoffMax);
   }
 
   EXPECT_THAT(processes_.started, SizeIs(BrokerProcess::kFailedStartsMax));
-  EXPECT_THAT(given_up_, ElementsAre(AllOf(HasSubstr("exit code 1"), HasSubstr("address in use"))));
+  EXPECT_THAT(given_up_, ElementsAre(AllOf(HasSubstr("exit code 1"), HasSubstr("it is locked"))));
+}
+
+TEST_F(BrokerProcessTest, ARefusedAddressIsGivenUpAtOnceWithTheReasonAlone) {
+  broker_.start();
+  processes_.print(1, "--listen: must be ADDRESS:PORT, not \"here\"");
+  processes_.print(1, "Run with --help for more information.");
+  processes_.end(1, {.exit_code = BrokerProcess::kUsageExitCode, .signal = {}});
+
+  EXPECT_THAT(given_up_, ElementsAre("--listen: must be ADDRESS:PORT, not \"here\""));
+  EXPECT_THAT(deaths_, IsEmpty());
+}
+
+TEST_F(BrokerProcessTest, AnAddressThatIsTakenForAMomentIsTriedAgainOnceItWasOurs) {
+  broker_.start();
+  processes_.print(1, "listening on http://127.0.0.1:1");
+  processes_.end(1, {.exit_code = {}, .signal = SIGKILL});
+  pass(BrokerProcess::kBackoffMin);
+  processes_.print(2, "sluice-broker: cannot listen on 127.0.0.1:1: Address already in use");
+  processes_.end(2, {.exit_code = BrokerProcess::kUsageExitCode, .signal = {}});
+  pass(BrokerProcess::kBackoffMax);
+
+  EXPECT_THAT(processes_.started, SizeIs(3));
+  EXPECT_THAT(given_up_, IsEmpty());
 }
 
 TEST_F(BrokerProcessTest, MissingProgramIsGivenUp) {
