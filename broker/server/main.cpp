@@ -23,6 +23,8 @@ const char* malloc_conf = "background_thread:true,narenas:2,dirty_decay_ms:2000,
 namespace sluice::broker {
 namespace {
 
+constexpr int kUsage = 2;  // as for the options: no restart helps
+
 int fail(const char* what, const Error& error) {
   log_error(what, {{"error", error.message}, {"code", to_string(error.code)}});
   return 1;
@@ -101,7 +103,11 @@ int run(const BrokerOptions& options) {
     return fail("cannot load the jobs", loaded.error());
   }
   Server server(engine, **store, clock, *wanted);
-  if (auto started = server.start(); !started) return fail("cannot serve", started.error());
+  if (auto started = server.start(); !started) {
+    if (started.error().field != Server::kListenField) return fail("cannot serve", started.error());
+    std::fprintf(stderr, "sluice-broker: %s\n", started.error().message.c_str());
+    return kUsage;
+  }
   print_listening(*wanted, server.port());
   log_info("broker started", {{"port", server.port()}, {"boot", (*store)->boot()}});
 

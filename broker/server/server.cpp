@@ -178,12 +178,16 @@ class Server::Running {
   Status bind() {
     SystemError error;
     const auto address = net::ip::make_address(options_.address, error);
-    if (error) return Error{ErrorCode::kInvalidArgument, "not an IP address: " + options_.address};
+    if (error) {
+      return Error{ErrorCode::kInvalidArgument, "not an IP address: " + options_.address,
+                   kListenField};
+    }
     if (!address.is_loopback() && !access_ && !options_.insecure_listen) {
       return Error{ErrorCode::kInvalidArgument,
                    "refusing to listen on " + options_.address +
                        ": without authentication only loopback addresses may be bound "
-                       "(--auth kubernetes, or --insecure-listen if you mean it)"};
+                       "(--auth kubernetes, or --insecure-listen if you mean it)",
+                   kListenField};
     }
     if (!address.is_loopback() && !keys_) {
       log_warn("requests and tokens travel in the clear", {{"address", options_.address}});
@@ -194,9 +198,10 @@ class Server::Running {
     if (!error) acceptor_->bind(endpoint, error);
     if (!error) acceptor_->listen(kBacklog, error);
     if (error) {
-      return Error{ErrorCode::kUnavailable, "cannot listen on " + options_.address + ":" +
-                                                std::to_string(options_.port) + ": " +
-                                                error.message()};
+      return Error{ErrorCode::kUnavailable,
+                   "cannot listen on " + options_.address + ":" + std::to_string(options_.port) +
+                       ": " + error.message(),
+                   kListenField};
     }
     port_ = acceptor_->local_endpoint().port();
     return Ok{};

@@ -39,6 +39,9 @@ struct ServerOptions {
 // connection on one of them for its life.
 class Server {
  public:
+  // The `field` of an error that is about the address to listen on.
+  static constexpr const char* kListenField = "--listen";
+
   // All outlive the server; the engine is loaded.
   Server(Engine& engine, Store& store, const Clock& clock, ServerOptions options);
   // Requires: stopped, or never started.

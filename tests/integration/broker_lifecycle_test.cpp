@@ -28,7 +28,7 @@ TEST_F(BrokerLifecycle, ItDoesNotListenBeyondLoopbackWithoutAuthentication) {
   const auto end = open.wait();
 
   ASSERT_TRUE(end);
-  EXPECT_EQ(end->exit_code, 1) << open.report();
+  EXPECT_EQ(end->exit_code, 2) << open.report();
   EXPECT_THAT(open.errors(), HasSubstr("loopback"));
   EXPECT_EQ(open.output(), "");
 }

@@ -10,6 +10,7 @@
 #include "tests/integration/api_client.h"
 #include "tests/support/child_process.h"
 #include "tests/support/environment.h"
+#include "tests/support/loopback_server.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sluice::testing {
@@ -17,6 +18,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 constexpr const char* kQueue = R"(apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -86,9 +88,9 @@ class Dev : public ::testing::Test {
   std::filesystem::path data() const { return folder_.path() / ".sluice"; }
   std::string runs() const { return read_whole(folder_.path() / "runs"); }
 
-  void start(std::vector<std::string> options = {}) {
+  void start(std::vector<std::string> options = {}, const std::string& listen = "127.0.0.1:0") {
     std::vector<std::string> argv = {
-        program_path("sluice"), "dev", folder_.path(), "--data", data(), "--listen", "127.0.0.1:0"};
+        program_path("sluice"), "dev", folder_.path(), "--data", data(), "--listen", listen};
     argv.insert(argv.end(), options.begin(), options.end());
     dev_.emplace(ChildProcess::Start{.argv = std::move(argv)});
   }
@@ -130,6 +132,10 @@ class Dev : public ::testing::Test {
   Json state_of_resource(const std::string& name) {
     Json status = job_statuses()[name];
     return status.is_object() && status.contains("state") ? status["state"] : Json();
+  }
+  // On standard error.
+  bool says(const std::string& text) {
+    return eventually([&] { return dev_->errors().find(text) != std::string::npos; });
   }
   bool becomes(const std::string& id, const std::string& state) {
     return eventually([&] { return api_->job(id).member("state") == state; });
@@ -277,6 +283,39 @@ TEST_F(Dev, WorkersComeWithTheBacklogAndGoWhenItIsGone) {
   EXPECT_TRUE(eventually([&] { return find_program(*dev_, "sluice-worker") == 0; }));
 }
 
+TEST_F(Dev, ACorrectedManifestRunsItsJobsAtOnce) {
+  std::string broken = kQueue;
+  broken.replace(broken.find("./handler.sh"), 12, "./handler.py");
+  write("queue.yaml", broken);
+  start_serving();
+  const std::string id = api_->enqueue_payload("true");
+  ASSERT_TRUE(says("Queue default/work: Stalled: pods fail to start"));
+  EXPECT_THAT(dev_->errors(), HasSubstr("./handler.py"));
+
+  write("queue.yaml", kQueue);
+
+  EXPECT_TRUE(becomes(id, "Succeeded"));
+}
+
+TEST_F(Dev, AnAddressThatCannotBeListenedOnIsRefusedAtOnceAndOnce) {
+  const LoopbackServer taken([](LoopbackPeer&, int) {});
+  const std::pair<std::string, std::string> cases[] = {
+      {"127.0.0.1:" + std::to_string(taken.port()), "Address already in use"},
+      {"here", "--listen: must be ADDRESS:PORT"},
+      {"0.0.0.0:0", "refusing to listen on 0.0.0.0"}};
+  for (const auto& [listen, why] : cases) {
+    SCOPED_TRACE(listen);
+    start({}, listen);
+    const auto end = dev_->wait();
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->exit_code, 1);
+    const std::string errors = dev_->errors();
+    EXPECT_THAT(errors, StartsWith("sluice dev: "));
+    EXPECT_THAT(errors, HasSubstr(why));
+    EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
+  }
+}
+
 TEST_F(Dev, TheCommandLineSpeaksJson) {
   start_serving();
   EXPECT_EQ(sluice({"pause", "work", "--dispatch"})["figures"]["paused"]["dispatch"], true);
@@ -301,6 +340,29 @@ TEST_F(Dev, TheCommandLineSpeaksJson) {
   EXPECT_EQ(dead[0]["error"]["exitCode"], 65);
   EXPECT_EQ(sluice({"get", "queue", "work"})["figures"]["dead"], 1);
   EXPECT_EQ(sluice({"get", "queues"})["queues"].size(), 1u);
+}
+
+TEST_F(Dev, AnAnswerThatCouldNotBeWrittenIsAFailure) {
+  start_serving();
+  ChildProcess full({.argv = {"/bin/sh", "-c", "exec \"$0\" --server \"$1\" get queues > /dev/full",
+                              program_path("sluice"), url_}});
+
+  const auto end = full.wait();
+
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_EQ(full.errors(), "sluice: cannot write to standard output\n");
+}
+
+TEST_F(Dev, ScaleSaysThatItNeedsACluster) {
+  ChildProcess scale({.argv = {program_path("sluice"), "scale", "work", "1"},
+                      .environment = {"KUBECONFIG=" + (folder_.path() / "none").string()}});
+
+  const auto end = scale.wait();
+
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_THAT(scale.errors(), HasSubstr("this needs a cluster"));
 }
 
 TEST_F(Dev, BulkEnqueueReadsAStreamAndRepeatsNothing) {
