@@ -121,7 +121,7 @@ struct ExtendRequest {
   struct Lease {
     JobId id;
     std::optional<ClaimNumber> claim;  // absent: not a token of ours, so lost
-    std::optional<api::Progress> progress;
+    std::optional<ToldProgress> progress;
   };
   std::vector<Lease> leases;
   bool draining = false;

@@ -63,6 +63,7 @@ ClaimGrant Engine::State::grant(QueueState& queue, WorkerState& worker, int max,
       grant.claim = ClaimNumber{(std::uint64_t{boot} << 40) | ++claims_made};
     }
     start(queue, slot, grant.claim, worker, now);
+    ++queue.totals.started;
     const Job& job = jobs[slot];
     const LeaseState& lease = leases.all[job.position];
     const auto timeout =
@@ -188,7 +189,11 @@ Result<ExtendReply> Engine::extend(const ExtendRequest& request, Now now, Record
     }
     lease->expires_at = now.steady + std::chrono::seconds{queue->spec().lease_seconds};
     s.lease_ends.change_key(s.jobs[slot].position, lease->key(), s.leases);
-    if (asked.progress) lease->progress = std::make_unique<api::Progress>(*asked.progress);
+    if (asked.progress) {
+      if (!lease->progress) lease->progress = std::make_unique<api::Progress>();
+      lease->progress->ratio = asked.progress->ratio.value_or(lease->progress->ratio);
+      lease->progress->message = asked.progress->message;
+    }
     reply.statuses.push_back(s.jobs[slot].cancel_requested ? api::LeaseStatus::kCancelled
                                                            : api::LeaseStatus::kOk);
   }

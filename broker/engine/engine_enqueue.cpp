@@ -174,6 +174,7 @@ JobId Engine::State::insert_new(QueueState& queue, NewJob&& request, const Looku
   hold_unique_key(queue, job);
   join_group(queue, job);
   queue.enqueued.add(1, now.steady);
+  ++queue.totals.enqueued;
   queue.bytes += job.payload_bytes;
   const TimePoint due_at = request.run_at  ? *request.run_at
                            : request.delay ? now.wall + *request.delay

@@ -236,6 +236,7 @@ void Engine::State::end_lease(QueueState& queue, Slot slot, std::optional<RunRes
 
   if (run) {
     ++job.runs;
+    ++queue.totals.run_ends[static_cast<std::size_t>(run->end)];
     const bool plain_success = run->end == RunEnd::kSucceeded && !job.extras;
     if (!plain_success || queue.spec().result_ttl_seconds > 0) {
       JobExtras& extras = job.make_extras();
@@ -321,6 +322,7 @@ void Engine::State::die(QueueState& queue, Slot slot, api::RunError error, Now n
   job.acknowledged = false;
   queue.bytes -= job.payload_bytes;
   queue.drained.add(now.steady);
+  ++queue.totals.dead;
   queue.dead.insert({job.due_at, job.id});
   write_job(queue, slot, sink);
   if (job.extras->source) note_outcome(queue, job.id, *job.extras->source, JobState::kDead);
@@ -369,6 +371,7 @@ void Engine::State::finish(QueueState& queue, Slot slot, JobState state, std::st
   tell_listeners(queue, job, now);
   queue.bytes -= job.payload_bytes;
   queue.drained.add(now.steady);
+  ++(state == JobState::kSucceeded ? queue.totals.succeeded : queue.totals.cancelled);
   remove_job(slot);
   mark_changed(queue);
 }

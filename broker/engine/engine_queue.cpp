@@ -205,6 +205,7 @@ QueueView Engine::State::view_of(const QueueState& queue, Now now) const {
   view.paused = {queue.enqueue_paused(), queue.dispatch_paused()};
   view.pause_override = queue.record.pause_override;
   view.figures = figures_of(queue, now);
+  view.totals = queue.totals;
   view.workers = workers_of(queue);
   return view;
 }

@@ -89,6 +89,7 @@ struct QueueState {
   std::size_t unfinished_groups = 0;
   std::deque<Uuid> finished_groups;  // as they finished
 
+  QueueTotals totals;
   Rate enqueued, became_ready, started, succeeded, failed;
   RecentRuns runs;
   RecentRate drained;  // jobs that ended

@@ -66,7 +66,25 @@ enum class RunEnd : std::uint8_t {
   kDisrupted
 };
 
+inline constexpr std::size_t kRunEnds = 6;
+
 std::string_view to_string(RunEnd end);
+
+// What became of a queue's jobs since this broker began; each is counted where it happens.
+struct QueueTotals {
+  std::uint64_t enqueued = 0;
+  std::uint64_t started = 0;                       // runs
+  std::array<std::uint64_t, kRunEnds> run_ends{};  // by RunEnd
+  std::uint64_t succeeded = 0;                     // jobs, as the next two
+  std::uint64_t dead = 0;
+  std::uint64_t cancelled = 0;
+};
+
+// What a heartbeat says of a run.
+struct ToldProgress {
+  std::optional<double> ratio;  // absent: the last that is known stands
+  std::string message;
+};
 
 // One run of a job, as its history shows it.
 struct Run {

@@ -49,6 +49,7 @@ struct QueueView {
   api::Pause paused;  // effective: the spec's or the override's
   api::Pause pause_override;
   api::QueueFigures figures;
+  QueueTotals totals;
   std::vector<api::WorkerFigures> workers;
 };
 

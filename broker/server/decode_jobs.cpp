@@ -206,10 +206,10 @@ constexpr Member<Draft> kExpiresAtMember = {"expiresAt", [](JsonView value, Draf
 constexpr Member<Draft> kLabelsMember = {"labels", [](JsonView value, Draft& draft) {
                                            return assign(read_labels(value), draft.job.labels);
                                          }};
-constexpr Member<Draft> kTimeoutMember = {"timeoutSeconds", [](JsonView value, Draft& draft) {
-                                            return assign(read_int(value, 1, limits::kSecondsMax),
-                                                          draft.job.timeout_seconds);
-                                          }};
+constexpr Member<Draft> kTimeoutMember = {
+    "timeoutSeconds", [](JsonView value, Draft& draft) {
+      return assign(read_int(value, 1, api::kTimeoutSecondsMax), draft.job.timeout_seconds);
+    }};
 constexpr Member<Draft> kTtlMember = {"ttlSecondsAfterFinished", [](JsonView value, Draft& draft) {
                                         return assign(read_int(value, 0, limits::kSecondsMax),
                                                       draft.job.ttl_seconds_after_finished);

@@ -174,6 +174,9 @@ Result<ConfigureRequest> decode_configure(JsonView body, const QueueName& queue,
   auto status = read_members<ConfigureDraft>(body, kConfigureMembers, unknown, draft);
   if (!status) return std::move(status).error();
   if (!draft.has_spec) return at_member("spec", must_be("is required"));
+  if (draft.request.generation && !draft.request.uid) {
+    return at_member("generation", must_be("is that of a resource: it needs uid beside it"));
+  }
   return std::move(draft.request);
 }
 

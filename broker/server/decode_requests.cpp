@@ -48,16 +48,16 @@ constexpr Member<ClaimCall> kClaimMembers[] = {
      }},
 };
 
-constexpr Member<api::Progress> kProgressMembers[] = {
+constexpr Member<ToldProgress> kProgressMembers[] = {
     {"ratio",
-     [](JsonView value, api::Progress& progress) -> Status {
+     [](JsonView value, ToldProgress& progress) -> Status {
        const auto ratio = value.number();
        if (!ratio || *ratio < 0 || *ratio > 1) return must_be("must be a number between 0 and 1");
        progress.ratio = *ratio;
        return Ok{};
      }},
     {"message",
-     [](JsonView value, api::Progress& progress) -> Status {
+     [](JsonView value, ToldProgress& progress) -> Status {
        auto text = value.string();
        if (!text) return must_be("must be a string");
        // Cut, not refused: a heartbeat is not lost for a talkative handler.
@@ -92,8 +92,8 @@ constexpr Member<LeaseDraft> kLeaseMembers[] = {
      }},
     {"progress",
      [](JsonView value, LeaseDraft& draft) {
-       return read_members<api::Progress>(value, kProgressMembers, draft.unknown,
-                                          draft.lease.progress.emplace());
+       return read_members<ToldProgress>(value, kProgressMembers, draft.unknown,
+                                         draft.lease.progress.emplace());
      }},
 };
 

@@ -1,10 +1,6 @@
 #include "broker/server/metrics.h"
 
-#include <prometheus/collectable.h>
-#include <prometheus/counter.h>
-#include <prometheus/family.h>
 #include <prometheus/metric_family.h>
-#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
@@ -12,8 +8,8 @@
 #include <atomic>
 #include <iterator>
 #include <limits>
-#include <map>
-#include <mutex>
+#include <string_view>
+#include <utility>
 
 namespace sluice::broker {
 namespace {
@@ -30,9 +26,11 @@ std::string route_label(std::size_t slot) {
   return std::string{to_string(route.method)}.append(" ").append(route.pattern);
 }
 
+}  // namespace
+
 // Requests by route and status, and their time. Written by atomic additions alone: prometheus-cpp's
 // own histograms lock.
-class RequestCounts {
+class Metrics::RequestCounts {
  public:
   void add(std::size_t slot, int status, std::chrono::nanoseconds took) {
     const int code = std::clamp(status, kStatusMin, kStatusMax - 1) - kStatusMin;
@@ -101,6 +99,8 @@ class RequestCounts {
   std::array<Times, kRouteSlots> times_{};
 };
 
+namespace {
+
 prometheus::MetricFamily gauges(std::string name, std::string help,
                                 const std::vector<QueueView>& queues,
                                 double (*value)(const api::QueueFigures&)) {
@@ -137,6 +137,57 @@ std::vector<prometheus::MetricFamily> queue_gauges(const std::vector<QueueView>&
   };
 }
 
+// A counter a queue, and a value of `label` where there is one.
+struct Total {
+  std::string_view label_value;
+  std::uint64_t (*value)(const QueueTotals&);
+};
+
+prometheus::MetricFamily totals(std::string name, std::string help, std::string_view label,
+                                const std::vector<Total>& kinds,
+                                const std::vector<QueueView>& queues) {
+  prometheus::MetricFamily family{
+      std::move(name), std::move(help), prometheus::MetricType::Counter, {}};
+  for (const QueueView& queue : queues) {
+    for (const Total& kind : kinds) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"namespace", queue.name.namespace_name}, {"queue", queue.name.name}};
+      if (!label.empty()) {
+        metric.label.push_back({std::string(label), std::string(kind.label_value)});
+      }
+      metric.counter.value = static_cast<double>(kind.value(queue.totals));
+      family.metric.push_back(std::move(metric));
+    }
+  }
+  return family;
+}
+
+template <RunEnd End>
+Total run_total() {
+  return {to_string(End),
+          [](const QueueTotals& t) { return t.run_ends[static_cast<std::size_t>(End)]; }};
+}
+
+std::vector<prometheus::MetricFamily> queue_totals(const std::vector<QueueView>& queues) {
+  using T = const QueueTotals&;
+  return {
+      totals("sluice_jobs_enqueued_total", "Jobs accepted", "",
+             {{"", [](T t) { return t.enqueued; }}}, queues),
+      totals("sluice_jobs_started_total", "Runs handed to workers", "",
+             {{"", [](T t) { return t.started; }}}, queues),
+      totals("sluice_runs_finished_total", "Runs that ended, by how", "end",
+             {run_total<RunEnd::kSucceeded>(), run_total<RunEnd::kFailed>(),
+              run_total<RunEnd::kReleased>(), run_total<RunEnd::kTimeout>(),
+              run_total<RunEnd::kLeaseLost>(), run_total<RunEnd::kDisrupted>()},
+             queues),
+      totals("sluice_jobs_finished_total", "Jobs that ended, by the state they ended in", "state",
+             {{"Succeeded", [](T t) { return t.succeeded; }},
+              {"Dead", [](T t) { return t.dead; }},
+              {"Cancelled", [](T t) { return t.cancelled; }}},
+             queues),
+  };
+}
+
 prometheus::MetricFamily total(std::string name, std::string help, double value) {
   prometheus::ClientMetric metric;
   metric.counter.value = value;
@@ -158,82 +209,20 @@ std::vector<prometheus::MetricFamily> loop_totals(const EngineLoop::Stats& loop)
 
 }  // namespace
 
-class Metrics::Registry {
-  prometheus::Registry registry_;  // before the families it holds
-
- public:
-  using Counters = prometheus::Family<prometheus::Counter>;
-
-  Counters& enqueued = counters("sluice_jobs_enqueued_total", "Jobs accepted");
-  Counters& started = counters("sluice_jobs_started_total", "Runs handed to workers");
-  Counters& finished = counters("sluice_jobs_finished_total", "Runs settled by workers");
-  RequestCounts requests;
-
-  struct OfQueue {
-    prometheus::Counter* enqueued;
-    prometheus::Counter* started;
-    std::map<api::Outcome, prometheus::Counter*> finished;
-  };
-
-  // The counters of one queue are looked up once and kept: a family's own lookup locks and hashes
-  // its labels. At most the queues that ever were.
-  OfQueue& of(const QueueName& queue) {
-    const std::lock_guard lock(mutex_);
-    const auto found = queues_.find(queue);
-    return found != queues_.end() ? found->second
-                                  : queues_.emplace(queue, make(queue)).first->second;
-  }
-
-  std::string render(const std::vector<QueueView>& queues, const EngineLoop::Stats& loop) {
-    auto families = registry_.Collect();
-    for (auto more : {requests.collect(), queue_gauges(queues), loop_totals(loop)}) {
-      std::move(more.begin(), more.end(), std::back_inserter(families));
-    }
-    return prometheus::TextSerializer{}.Serialize(families);
-  }
-
- private:
-  Counters& counters(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
-  }
-
-  OfQueue make(const QueueName& queue) {
-    const prometheus::Labels labels = {{"namespace", queue.namespace_name}, {"queue", queue.name}};
-    OfQueue made{&enqueued.Add(labels), &started.Add(labels), {}};
-    for (const auto outcome :
-         {api::Outcome::kSucceeded, api::Outcome::kFailed, api::Outcome::kReleased}) {
-      auto with_outcome = labels;
-      with_outcome.emplace("outcome", api::to_string(outcome));
-      made.finished[outcome] = &finished.Add(with_outcome);
-    }
-    return made;
-  }
-
-  std::mutex mutex_;
-  std::map<QueueName, OfQueue> queues_;
-};
-
-Metrics::Metrics() : registry_(std::make_unique<Registry>()) {}
+Metrics::Metrics() : requests_(std::make_unique<RequestCounts>()) {}
 Metrics::~Metrics() = default;
 
-void Metrics::jobs_enqueued(const QueueName& queue, std::size_t count) {
-  registry_->of(queue).enqueued->Increment(static_cast<double>(count));
-}
-
-void Metrics::jobs_started(const QueueName& queue, std::size_t count) {
-  registry_->of(queue).started->Increment(static_cast<double>(count));
-}
-
-void Metrics::jobs_finished(const QueueName& queue, api::Outcome outcome, std::size_t count) {
-  registry_->of(queue).finished.at(outcome)->Increment(static_cast<double>(count));
-}
-
 void Metrics::request(std::optional<Route> route, int status, std::chrono::nanoseconds took) {
-  registry_->requests.add(route ? static_cast<std::size_t>(*route) : kRoutes, status, took);
+  requests_->add(route ? static_cast<std::size_t>(*route) : kRoutes, status, took);
 }
 
 std::string Metrics::render(const std::vector<QueueView>& queues, const EngineLoop::Stats& loop) {
-  return registry_->render(queues, loop);
+  std::vector<prometheus::MetricFamily> families;
+  for (auto more :
+       {queue_totals(queues), requests_->collect(), queue_gauges(queues), loop_totals(loop)}) {
+    std::move(more.begin(), more.end(), std::back_inserter(families));
+  }
+  return prometheus::TextSerializer{}.Serialize(families);
 }
 
 }  // namespace sluice::broker

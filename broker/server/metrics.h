@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,28 +11,25 @@
 #include "broker/engine/commands.h"
 #include "broker/engine/views.h"
 #include "broker/server/router.h"
-#include "common/api/job_protocol.h"
 
 namespace sluice::broker {
 
-// Any thread. Nothing is labelled by job; queues that are gone leave with their gauges.
+// Counts requests; what became of jobs the engine has counted. Any thread. Nothing is labelled by
+// job; queues that are gone leave with their figures.
 class Metrics {
  public:
   Metrics();
   ~Metrics();
 
-  void jobs_enqueued(const QueueName& queue, std::size_t count);
-  void jobs_started(const QueueName& queue, std::size_t count);
-  void jobs_finished(const QueueName& queue, api::Outcome outcome, std::size_t count);
   // `route` is absent for what matched no call.
   void request(std::optional<Route> route, int status, std::chrono::nanoseconds took);
 
-  // Everything as text, with gauges of these queues and the loop's totals.
+  // Everything as text, with totals and gauges of these queues and the loop's totals.
   std::string render(const std::vector<QueueView>& queues, const EngineLoop::Stats& loop);
 
  private:
-  class Registry;
-  std::unique_ptr<Registry> registry_;
+  class RequestCounts;
+  std::unique_ptr<RequestCounts> requests_;
 };
 
 }  // namespace sluice::broker

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 
@@ -10,6 +11,8 @@
 namespace sluice::broker {
 
 namespace {
+
+constexpr std::int64_t kDiskReserveBytesMax = std::int64_t{1} << 50;
 
 void add_security_options(CLI::App& app, BrokerOptions& options, TlsFiles& tls) {
   auto* certificate = app.add_option("--tls-cert", tls.certificate,
@@ -140,8 +143,11 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText},
                                                     {"json", LogFormat::kJson}};
 
-  CLI::App app{"Sluice's broker: keeps jobs on disk and hands them to workers over HTTP.",
-               "sluice-broker"};
+  CLI::App app{
+      "Sluice's broker: keeps jobs on disk and hands them to workers over HTTP.\n"
+      "Exit status 2: a wrong option, or an address it may not or cannot listen on; 1: "
+      "anything else.",
+      "sluice-broker"};
   app.add_option("--listen", listen,
                  "ADDRESS:PORT to serve on; a loopback address unless callers are authenticated. "
                  "Port 0 takes a free one and prints it.")
@@ -164,6 +170,8 @@ std::variant<BrokerOptions, ExitNow> parse_options(int argc, const char* const* 
       ->capture_default_str();
   app.add_option("--disk-reserve-bytes", options.server.disk_reserve_bytes,
                  "Below this much free disk nothing new is accepted; running jobs still end")
+      // Signed: the parser lets -1 through as the largest unsigned number.
+      ->check(CLI::Range(std::int64_t{0}, kDiskReserveBytesMax))
       ->capture_default_str();
   app.add_option(
          "--backup-dir", options.server.backup_folder,

@@ -147,14 +147,6 @@ Result<DecodeJobOptions> options_of(Call& call, bool batch) {
   return options;
 }
 
-void count(Call& call, const Results& results) {
-  std::size_t enqueued = 0;
-  for (const auto& result : results) {
-    if (result && !result->repeated && !result->skipped) ++enqueued;
-  }
-  if (enqueued > 0) call.services.metrics.jobs_enqueued(call.match.queue, enqueued);
-}
-
 // Says what the queue's load asks of its producers.
 void tell_pressure(const PressureView& pressure, Response& response) {
   if (pressure.level == api::Pressure::kNone) return;
@@ -283,7 +275,6 @@ Task<Response> enqueue(Call& call) {
   if (!reply) co_return refuse(call, reply.error());
   const Result<Enqueued>& result = reply->results.front();
   if (!result) co_return refuse_enqueue(call, result.error(), reply->pressure);
-  count(call, reply->results);
 
   const Enqueued& enqueued = *result;
   Response response;
@@ -327,7 +318,6 @@ Task<Response> enqueue_batch(Call& call) {
   if (refused != reply->results.end()) {
     co_return refuse_enqueue(call, refused->error(), reply->pressure);
   }
-  count(call, reply->results);
   Response response = batch_response(call, *decoded, *reply);
   tell_pressure(reply->pressure, response);
   co_return response;

@@ -1,5 +1,4 @@
 // What workers call: claim, extend, settle.
-#include <map>
 
 #include "broker/server/access_control.h"
 #include "broker/server/decode_requests.h"
@@ -177,16 +176,11 @@ Response settle_response(Call& call, const std::vector<SettleItem>& items,
   JsonWriter json(response.body);
   json.begin_object().key("results").begin_array();
   std::size_t next = 0;
-  std::map<api::Outcome, std::size_t> finished;
   for (const SettleItem& item : items) {
     const Status status = item.request ? reply.results[next++] : Status{item.request.error()};
     json.begin_object().member("id", item.id);
     if (status) {
       json.member("status", "ok");
-      ++finished[item.request->outcome];
-      for (const FollowUp& follow_up : item.request->follow_ups) {
-        call.services.metrics.jobs_enqueued(follow_up.queue, 1);
-      }
     } else {
       json.key("error");
       write_problem(json, api::to_problem(status.error()), call.request.path());
@@ -194,9 +188,6 @@ Response settle_response(Call& call, const std::vector<SettleItem>& items,
     json.end_object();
   }
   json.end_array().end_object();
-  for (const auto& [outcome, count] : finished) {
-    call.services.metrics.jobs_finished(call.match.queue, outcome, count);
-  }
   return response;
 }
 
@@ -241,7 +232,6 @@ Task<Response> claim(Call& call) {
   Response response;
   write_claim(response.body, *grant, *bodies, *parents);
   if (!grant->jobs.empty()) {
-    services.metrics.jobs_started(queue, grant->jobs.size());
     response.undelivered = [&services, queue, number = grant->claim] {
       hand_back(services, queue, number);
     };

@@ -32,6 +32,13 @@ TEST_F(BrokerOperator, AnOlderGenerationIsAStaleSpec) {
   EXPECT_EQ(queue.queue_status().body["generation"], 2);
 }
 
+TEST_F(BrokerOperator, AGenerationWithoutItsUidIsRefusedByName) {
+  Reply refused = api_.send("PUT", api_.queue_path(), R"({"spec":{},"generation":3})");
+
+  EXPECT_EQ(refused.status, 400) << refused.text;
+  EXPECT_EQ(refused.member("field"), "generation");
+}
+
 TEST_F(BrokerOperator, AnotherUidWaitsUntilTheHeldOneIsLetGo) {
   ApiClient queue(broker_.url(), "owned");
   ASSERT_EQ(put(queue, "u1", 1).status, 200);
@@ -272,6 +279,24 @@ TEST_F(BrokerOperator, AllQueuesAreListedWithTheirFigures) {
   EXPECT_EQ(queue["figures"]["backlog"], 1);
   EXPECT_TRUE(queue["figures"]["oldestReadyTime"].is_string());
   EXPECT_EQ(queue["spec"]["timeoutSeconds"], 7);
+}
+
+TEST_F(BrokerOperator, EachEndIsCountedOnce) {
+  const auto total = [&](const std::string& series) {
+    const std::string text = api_.get("/metrics").text;
+    const auto at = text.find(series + " ");
+    return at == std::string::npos ? "" : text.substr(at + series.size() + 1, 2);
+  };
+  const std::string finished = R"(sluice_jobs_finished_total{namespace="default",queue="q",state=)";
+  api_.enqueue_payload(1);
+  Json claimed = api_.claim_one("w");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(api_.settle(claimed, "Succeeded")["status"], "ok");
+  const std::string waiting = api_.enqueue_payload(2);
+  ASSERT_EQ(api_.send("DELETE", api_.queue_path() + "/jobs/" + waiting).status, 200);
+
+  EXPECT_EQ(total(finished + "\"Succeeded\"}"), "1\n");
+  EXPECT_EQ(total(finished + "\"Cancelled\"}"), "1\n");
+  EXPECT_EQ(total(finished + "\"Dead\"}"), "0\n");
 }
 
 TEST_F(BrokerOperator, ProbesMetricsAndDescriptionAreServed) {

@@ -72,6 +72,11 @@ TEST_F(BrokerWorker, ProgressOfAHeartbeatIsShown) {
   Json progress = api_.job(id).body["progress"];
   EXPECT_EQ(progress["ratio"], 0.4);
   EXPECT_EQ(progress["message"], "half way");
+
+  EXPECT_EQ(api_.extend(claimed, {{"progress", {{"message", "nearly"}}}}), "ok");
+  progress = api_.job(id).body["progress"];
+  EXPECT_EQ(progress["ratio"], 0.4);
+  EXPECT_EQ(progress["message"], "nearly");
 }
 
 TEST_F(BrokerWorker, ARepeatedSettlementIsOkAndAnotherOneIsStale) {

@@ -126,6 +126,21 @@ TEST_F(ClaimTest, ALapsedLeaseMakesTheJobReadyAndIsRefusedLater) {
   EXPECT_TRUE(settle(id, new_claim.claim, Outcome::kSucceeded));
 }
 
+TEST_F(ClaimTest, AHeartbeatWithoutARatioKeepsTheLastOne) {
+  const JobId id = enqueue();
+  const ClaimNumber lease = claim().claim;
+  const auto tell = [&](ToldProgress progress) {
+    ExtendRequest request{kMail, "w", "w-uid", {{id, lease, std::move(progress)}}};
+    ASSERT_TRUE(engine_->extend(request, now(), book_));
+  };
+
+  tell({0.4, "half way"});
+  tell({{}, "nearly"});
+
+  EXPECT_EQ(view(id).progress->ratio, 0.4);
+  EXPECT_EQ(view(id).progress->message, "nearly");
+}
+
 TEST_F(ClaimTest, HeartbeatsKeepALease) {
   const JobId id = enqueue();
   const ClaimGrant grant = claim();

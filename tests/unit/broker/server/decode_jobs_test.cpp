@@ -60,6 +60,7 @@ TEST(DecodeNewJob, NamesTheMemberAtFault) {
       {R"({"payload":1,"schedule":{"uid":"u","tick":"2026-01-01T00:00:00Z","policy":"No"}})",
        "schedule.policy"},
       {R"({"payload":1,"timeoutSeconds":0})", "timeoutSeconds"},
+      {R"({"payload":1,"timeoutSeconds":604801})", "timeoutSeconds"},
       {R"({"payload":1,"tenant":""})", "tenant"},
       {R"({"payload":1,"key":""})", "key"},
       {R"({"payload":1,"dependsOn":"0192f0c1-0000-7000-8000-000000000001"})", "dependsOn"},
@@ -79,6 +80,11 @@ TEST(DecodeNewJob, NamesTheMemberAtFault) {
     EXPECT_EQ(job.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(job.error().field, c.field);
   }
+}
+
+// As a manifest's.
+TEST(DecodeNewJob, ARunMayTakeAWeek) {
+  EXPECT_TRUE(decode_new_job(JsonView{R"({"payload":1,"timeoutSeconds":604800})"}, options()));
 }
 
 TEST(DecodeNewJob, ReadsItsParents) {

@@ -5,6 +5,35 @@
 namespace sluice::broker {
 namespace {
 
+std::variant<BrokerOptions, ExitNow> parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), {"sluice-broker", "--data", "d"});
+  return parse_options(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(BrokerOptions, NumbersOutOfTheirBoundsAreRefused) {
+  const std::vector<const char*> cases[] = {{"--disk-reserve-bytes", "-1"},
+                                            {"--disk-reserve-bytes", "18446744073709551615"},
+                                            {"--disk-reserve-bytes", "1e9"},
+                                            {"--threads", "0"},
+                                            {"--threads", "-1"},
+                                            {"--threads", "4294967297"},
+                                            {"--listen", "127.0.0.1:65536"},
+                                            {"--listen", "127.0.0.1:-1"}};
+  for (const auto& arguments : cases) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const auto parsed = parse(arguments);
+    ASSERT_TRUE(std::holds_alternative<ExitNow>(parsed));
+    EXPECT_EQ(std::get<ExitNow>(parsed).status, 2);
+  }
+}
+
+TEST(BrokerOptions, AReserveIsRead) {
+  const auto parsed = parse({"--disk-reserve-bytes", "1000"});
+
+  ASSERT_TRUE(std::holds_alternative<BrokerOptions>(parsed));
+  EXPECT_EQ(std::get<BrokerOptions>(parsed).server.disk_reserve_bytes, 1000u);
+}
+
 TEST(NamespaceLimit, IsReadForAllAndForOne) {
   NamespaceLimitTable limits;
 
