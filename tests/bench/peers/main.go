@@ -175,7 +175,7 @@ var failing sync.Mutex
 func fail(format string, a ...any) {
 	failing.Lock()
 	time.Sleep(200 * time.Millisecond) // a server whose end is the reason has ended by then
-	fmt.Fprintf(os.Stderr, "peers: %s: %s%s\n", options.measure, fmt.Sprintf(format, a...), fates())
+	fmt.Fprintf(os.Stderr, "peers %s: %s%s\n", options.measure, fmt.Sprintf(format, a...), fates())
 	stopAll()
 	os.Exit(1)
 }
