@@ -157,7 +157,9 @@ class PoolPlanner {
   void create(int count) {
     if (!input_.may_create) return;
     if (input_.is_failing_to_start) {  // SURVIVAL 11: no storm of pods that fail
-      if (count_ready(fresh_) < static_cast<int>(fresh_.size())) return;  // that one tells
+      const bool one_is_starting = count_ready(fresh_) < static_cast<int>(fresh_.size());
+      // That one tells. Where pods were only refused, one that is there says nothing.
+      if (one_is_starting && !input_.start_error.empty()) return;
       count = 1;
     }
     if (input_.create_not_before && now_ < *input_.create_not_before) {

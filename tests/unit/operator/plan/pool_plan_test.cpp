@@ -211,10 +211,20 @@ TEST(PoolPlan, AWorkerThatHasDoneItsShareGoesByItself) {
 TEST(PoolPlan, APoolThatFailsToStartMakesOnePodAtATime) {
   Pool pool(5);
   pool.input.is_failing_to_start = true;
+  pool.input.start_error = "pod a: exit code 1";
   EXPECT_THAT(pool.actions(), ElementsAre(pool.create(0)));
 
   pool.pod(0).ready = false;
   EXPECT_THAT(pool.actions(), IsEmpty()) << "the one that starts tells whether others may";
+}
+
+// SURVIVAL 4, 11: the API server refused one, or its answer was lost.
+TEST(PoolPlan, APodThatStartsHoldsUpNoOtherWhereCreatesWereRefused) {
+  Pool pool(3);
+  pool.input.is_failing_to_start = true;
+  pool.pod(0).ready = false;
+
+  EXPECT_THAT(pool.actions(), ElementsAre(pool.create(1)));
 }
 
 TEST(PoolPlan, ARefusedTemplateMakesNoPodsAndTakesNoneAway) {
