@@ -43,6 +43,7 @@ class Controller::Parts {
         EventRecorder& events, const Clock& clock, ControllerOptions options)
       : store_(store),
         threads_wanted_(options.threads),
+        first_contact_max_(options.first_contact_max),
         clock_(clock),
         observer_(options.observer),
         queue_(clock, options.jitter_seed),
@@ -64,6 +65,7 @@ class Controller::Parts {
     starter_ = std::thread([this] {
       if (!wait_synced()) return;
       sync_.start();
+      if (!await_broker()) return;
       for (int i = 0; i < threads_wanted_; ++i) workers_.emplace_back([this] { work(); });
     });
   }
@@ -151,6 +153,17 @@ class Controller::Parts {
     return !is_stopped_;
   }
 
+  // False once stopped.
+  bool await_broker() {
+    constexpr std::chrono::milliseconds kLookEvery{10};
+    const auto end = clock_.now().steady + first_contact_max_;
+    std::unique_lock lock(mutex_);
+    while (!is_stopped_ && !view_.is_reachable() && clock_.now().steady < end) {
+      changed_.wait_for(lock, kLookEvery);
+    }
+    return !is_stopped_;
+  }
+
   void work() {
     while (const auto key = queue_.take()) {
       serve(*key);
@@ -191,6 +204,7 @@ class Controller::Parts {
 
   ObjectStore& store_;
   const int threads_wanted_;
+  const Duration first_contact_max_;
   const Clock& clock_;
   ReconcileObserver* const observer_;
   ObjectCache cache_;

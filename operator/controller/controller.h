@@ -26,6 +26,9 @@ struct ControllerOptions {
   Duration reconnect_min =
       std::chrono::milliseconds{100};  // first wait before the broker is tried again
   Duration reconnect_max = std::chrono::seconds{10};
+  // How long the first reconciles wait for the broker, so that an operator that has just come back
+  // does not write Unknown into every status, only to take it back.
+  Duration first_contact_max = Duration::zero();
   // The longest wait before a pod that failed to start is made again.
   int start_backoff_seconds_max = StartFailures::kBackoffSecondsMax;
 };

@@ -153,7 +153,8 @@ class Leader {
         .threads = options.threads,
         .jitter_seed = seed,
         .injected_version = op::StableHash().add(options.worker_image).text(kInjectedVersionLength),
-        .observer = &observer};
+        .observer = &observer,
+        .first_contact_max = std::chrono::seconds{2}};
   }
 
   const bool is_tls_;
