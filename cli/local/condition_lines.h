@@ -22,11 +22,17 @@ class ConditionLines final : public op::EventRecorder {
   void record(const op::Object& about, op::EventSeverity severity, const std::string& reason,
               const std::string& message) override {
     if (severity != op::EventSeverity::kWarning) return;
-    if (about.key.kind == op::ObjectKind::kJob && reason != "NotBuilt") return;
+    if (about.key.kind == op::ObjectKind::kJob && !is_for_good(reason)) return;
     complain_(to_string(about.key) + ": " + reason + (message.empty() ? "" : ": " + message));
   }
 
  private:
+  // Of a Job that is not accepted, and is not tried again before it is another one.
+  static bool is_for_good(const std::string& reason) {
+    return reason == "InvalidSpec" || reason == "Rejected" || reason == "PayloadTooLarge" ||
+           reason == "IdempotencyConflict";
+  }
+
   const std::function<void(std::string line)> complain_;
 };
 

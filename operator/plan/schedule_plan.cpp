@@ -21,12 +21,11 @@ constexpr int kCaughtUpMax = 1000;             // whatever catchUp.max says
 
 // The reasons for which ticks pass without being run, and what is noted of them afterwards.
 const char* parked_result(const Condition* ready) {
-  static constexpr std::array<std::pair<std::string_view, const char*>, 6> kParked = {{
+  static constexpr std::array<std::pair<std::string_view, const char*>, 5> kParked = {{
       {"Suspended", "Skipped"},
       {"InvalidSpec", "Skipped"},
       {"InvalidSchedule", "Skipped"},
       {"InvalidTimeZone", "Skipped"},
-      {"NotBuilt", "Skipped"},
       {"QueueNotFound", "Missed"},
   }};
   if (ready == nullptr) return nullptr;

@@ -19,10 +19,10 @@ TEST(ConditionLines, TellOfBadTurnsAndOfNoJobThatMayStillRun) {
   events.record(queue, op::EventSeverity::kWarning, "Stalled", "pods fail to start");
   events.record(queue, op::EventSeverity::kNormal, "Scaled", "workers 0 to 1");
   events.record(job, op::EventSeverity::kWarning, "Dead", "exit status 1");
-  events.record(job, op::EventSeverity::kWarning, "NotBuilt", "not built yet: spec.callback");
+  events.record(job, op::EventSeverity::kWarning, "Rejected", "callback.url: must be a URL");
 
   EXPECT_THAT(lines, ElementsAre("Queue default/mail: Stalled: pods fail to start",
-                                 "Job default/one: NotBuilt: not built yet: spec.callback"));
+                                 "Job default/one: Rejected: callback.url: must be a URL"));
 }
 
 }  // namespace

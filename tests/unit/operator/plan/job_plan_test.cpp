@@ -62,6 +62,7 @@ TEST(JobPlan, SaysOnTheFirstVisitWhatItWaitsFor) {
        }},
       {"InvalidSpec", "False", false, [](JobInput& i) { i.spec.reset(); }},
       {"QueuePaused", "False", true, fails(ErrorCode::kQueuePaused)},
+      {"NamespaceFull", "False", true, fails(ErrorCode::kNamespaceFull)},
       {"Rejected", "False", false, fails(ErrorCode::kInvalidArgument)},
       {"BrokerUnavailable", "Unknown", true, fails(ErrorCode::kUnavailable)},
   };
