@@ -1,11 +1,11 @@
 #include "broker/server/callback_sender.h"
 
 #include <algorithm>
-#include <charconv>
 #include <future>
 
 #include "broker/server/webhook_signature.h"
 #include "common/base/log.h"
+#include "common/http/retry_after.h"
 #include "common/http/watched_file.h"
 
 namespace sluice::broker {
@@ -30,17 +30,6 @@ auto ask_and_wait(EngineLoop& loop, Run run) {
 
 std::string origin_of(const http::Url& url) {
   return url.scheme + "://" + url.host + ":" + url.port;
-}
-
-// Whole seconds; a date, which the header may hold too, is passed over.
-std::optional<int> retry_after_of(const http::Response& response) {
-  const auto found = response.headers.find("retry-after");
-  if (found == response.headers.end()) return std::nullopt;
-  int seconds = 0;
-  const std::string& text = found->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc{} || end != text.data() + text.size() || seconds < 0) return std::nullopt;
-  return std::min(seconds, kRetryAfterSecondsMax);
 }
 
 void fail(SettleRequest& settlement, std::string reason, std::string message, bool never = false) {
@@ -250,7 +239,11 @@ void CallbackSender::judge(const Delivery& delivery, const http::Response& respo
   // Without httpStatus: that would slow down, or end, what goes to other receivers.
   fail(settlement, "HttpStatus",
        "the receiver answered " + status + (redirects ? "; redirects are not followed" : ""));
-  settlement.retry_after_seconds = retry_after_of(response);
+  const auto wait = response.headers.find("retry-after");
+  if (wait == response.headers.end()) return;
+  if (const auto seconds = http::parse_retry_after(wait->second, clock_.now().wall)) {
+    settlement.retry_after_seconds = std::min(*seconds, kRetryAfterSecondsMax);
+  }
 }
 
 // The names were checked when the job was enqueued: neither leads out of the folder, and that of a
