@@ -52,10 +52,9 @@ std::optional<Uuid> Engine::seal_group(const QueueName& name, Uuid id, Now now, 
   const auto found = s.groups.find({queue->index, id});
   if (found == s.groups.end()) return std::nullopt;
   GroupRecord& group = found->second;
-  if (group.total == 0 && !group.open) {  // nothing of it was taken
+  if (group.total == 0) {  // nothing of it was taken, nor written
     s.groups.erase(found);
     --queue->unfinished_groups;
-    sink.drop_group(queue->record.number, id);
     return std::nullopt;
   }
   s.keep_group(*queue, group, now, sink);

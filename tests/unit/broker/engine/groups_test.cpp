@@ -81,6 +81,18 @@ TEST_F(GroupsTest, ABatchOfNoJobsIsNoGroup) {
   EXPECT_FALSE(engine_->find_group(kMail, batch.group));
 }
 
+// As after a batch that was refused whole.
+TEST_F(GroupsTest, AnOpenBatchOfNoJobsLeavesNothing) {
+  NewGroup wanted = told();
+  wanted.id = Uuid{1, 2};
+  wanted.open = true;
+  const Batch batch = enqueue_group(wanted, 0);
+
+  EXPECT_FALSE(batch.sealed);
+  EXPECT_FALSE(engine_->find_group(kMail, batch.group));
+  EXPECT_TRUE(book_.groups.empty());
+}
+
 TEST_F(GroupsTest, AnOpenGroupWaitsForMore) {
   NewGroup wanted = told();
   wanted.id = Uuid{1, 2};
