@@ -71,8 +71,8 @@ class JobTable {
   // Every slot in use, in no particular order; the table must not change meanwhile.
   template <typename Visit>
   void for_each(Visit visit) const {
-    for (const Slot slot : index_) {
-      if (slot != kNoSlot) visit(slot);
+    for (const Entry& entry : index_) {
+      if (entry.slot != kNoSlot) visit(entry.slot);
     }
   }
 
@@ -83,13 +83,22 @@ class JobTable {
  private:
   static constexpr std::size_t kChunk = 1024;
 
-  std::size_t home(JobId id) const { return std::hash<Uuid>{}(id) & (index_.size() - 1); }
+  // With its job's hash, so that a search looks at no other job.
+  struct Entry {
+    Slot slot = kNoSlot;
+    std::uint32_t hash = 0;
+  };
+
+  static std::uint32_t hash_of(JobId id) {
+    return static_cast<std::uint32_t>(std::hash<Uuid>{}(id));
+  }
+  void place(Entry entry);
   void grow();
 
   std::vector<std::unique_ptr<Job[]>> chunks_;
   std::vector<Slot> free_;
   Slot next_unused_ = 0;
-  std::vector<Slot> index_;  // open addressing, linear probing, a power of two long
+  std::vector<Entry> index_;  // open addressing, linear probing, a power of two long
   std::size_t count_ = 0;
 };
 

@@ -1,6 +1,7 @@
-// A binary heap of slots that knows where each slot stands, so that any can be taken out.
+// A heap of slots that knows where each slot stands, so that any can be taken out.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -67,6 +68,10 @@ class SlotHeap {
     Slot slot;
   };
 
+  // Fewer levels than a binary heap has: a move touches its slot's job, which mostly is in no
+  // cache.
+  static constexpr std::size_t kChildren = 4;
+
   static bool less(const Item& a, const Item& b, const Owner& owner) {
     return a.key != b.key ? a.key < b.key : owner.before(a.slot, b.slot);
   }
@@ -79,7 +84,7 @@ class SlotHeap {
   void rise(std::size_t at, Owner& owner) {
     const Item item = items_[at];
     while (at > 0) {
-      const std::size_t parent = (at - 1) / 2;
+      const std::size_t parent = (at - 1) / kChildren;
       if (!less(item, items_[parent], owner)) break;
       place(at, items_[parent], owner);
       at = parent;
@@ -90,12 +95,16 @@ class SlotHeap {
   void sink(std::size_t at, Owner& owner) {
     const Item item = items_[at];
     for (;;) {
-      std::size_t child = 2 * at + 1;
-      if (child >= items_.size()) break;
-      if (child + 1 < items_.size() && less(items_[child + 1], items_[child], owner)) ++child;
-      if (!less(items_[child], item, owner)) break;
-      place(at, items_[child], owner);
-      at = child;
+      const std::size_t first = kChildren * at + 1;
+      if (first >= items_.size()) break;
+      const std::size_t end = std::min(first + kChildren, items_.size());
+      std::size_t best = first;
+      for (std::size_t child = first + 1; child < end; ++child) {
+        if (less(items_[child], items_[best], owner)) best = child;
+      }
+      if (!less(items_[best], item, owner)) break;
+      place(at, items_[best], owner);
+      at = best;
     }
     place(at, item, owner);
   }
