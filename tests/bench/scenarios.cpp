@@ -1,100 +1,24 @@
 #include "tests/bench/scenarios.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <queue>
 #include <utility>
 
-#include "tests/bench/broker_process.h"
-#include "tests/bench/queue_client.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/closed_loop.h"
 
 namespace sluice::bench {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kSingleConnections = 64;
-constexpr std::size_t kBatchConnections = 8;
-constexpr std::size_t kBatchJobs = 100;
-constexpr auto kRestBeforeMemory = 10s;
-constexpr std::string_view kDefaultSpec = "{}";
 constexpr std::string_view kDropResultsSpec = "{\"resultTTLSeconds\":0}";
-
-std::size_t scaled(const Settings& settings, std::size_t full, std::size_t quick) {
-  return settings.quick ? quick : full;
-}
-
-std::string cpu_us(double seconds, std::size_t jobs) {
-  return with_decimals(seconds * 1e6 / static_cast<double>(jobs), 1);
-}
-
-// A fresh broker with one queue.
-class Bench {
- public:
-  Bench(const Settings& settings, std::size_t connections, std::string_view spec = kDefaultSpec)
-      : folder_(fresh_folder(settings)), broker_(settings.broker, folder_), loop_(broker_.port()) {
-    loop_.connect(connections);
-    queue_.emplace(loop_, "work", spec);
-  }
-  ~Bench() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  BrokerProcess& broker() { return broker_; }
-  ClientLoop& loop() { return loop_; }
-  QueueClient& queue() { return *queue_; }
-  bool is_complete() { return queue_->is_complete(loop_); }
-
- private:
-  static std::string fresh_folder(const Settings& settings) {
-    std::string folder = settings.folder + "/broker";
-    std::filesystem::remove_all(folder);
-    return folder;
-  }
-
-  std::string folder_;
-  BrokerProcess broker_;
-  ClientLoop loop_;
-  std::optional<QueueClient> queue_;
-};
-
-// --- closed loop: the next request when the last is answered ------------------------------------
 
 bool enqueue_closed(const Settings& settings, std::string what, std::size_t connections,
                     std::size_t jobs_a_request, std::size_t jobs) {
   Bench bench(settings, connections);
-  const std::string request = jobs_a_request == 1
-                                  ? bench.queue().enqueue_request(0)
-                                  : bench.queue().enqueue_batch_request(jobs_a_request);
-  Latencies latencies;
-  std::vector<BenchClock::time_point> sent_at(connections);
-  std::size_t sent = 0;
-  std::size_t answered = 0;
-  const auto send_next = [&](std::size_t connection) {
-    if (sent >= jobs) return;
-    sent += jobs_a_request;
-    sent_at[connection] = BenchClock::now();
-    bench.loop().send(connection, request);
-  };
-
-  const double cpu_before = bench.broker().cpu_seconds();
-  const auto begin = BenchClock::now();
-  for (std::size_t i = 0; i < connections; ++i) send_next(i);
-  while (answered < sent) {
-    bench.loop().poll(std::nullopt, [&](std::size_t connection, const Reply& reply) {
-      latencies.add(BenchClock::now() - sent_at[connection]);
-      bench.queue().enqueued(reply, jobs_a_request);
-      answered += jobs_a_request;
-      send_next(connection);
-    });
-  }
-  const Row rate = rate_row({}, answered, BenchClock::now() - begin);
-  Row row = latency_row(std::move(what), rate.figure, latencies);
-  row.cpu_us = cpu_us(bench.broker().cpu_seconds() - cpu_before, answered);
+  Row row = run_enqueues(bench, connections, jobs_a_request, jobs);
+  row.what = std::move(what);
   print(row);
   return bench.is_complete();
 }
@@ -103,35 +27,10 @@ bool settle_closed(const Settings& settings, std::string what, std::size_t conne
                    std::size_t jobs_a_request, std::size_t jobs, std::string_view spec) {
   Bench bench(settings, connections, spec);
   bench.queue().fill(jobs);
-  const std::string claim = bench.queue().claim_request(jobs_a_request, 0);
-  std::vector<std::size_t> settling(connections);  // jobs of the settlement under way; 0: claiming
-  std::size_t settled = 0;
-  std::size_t busy = connections;
-
-  const double cpu_before = bench.broker().cpu_seconds();
-  const auto begin = BenchClock::now();
-  for (std::size_t i = 0; i < connections; ++i) bench.loop().send(i, claim);
-  while (busy > 0) {
-    bench.loop().poll(std::nullopt, [&](std::size_t connection, const Reply& reply) {
-      if (settling[connection] > 0) {
-        bench.queue().settled(reply, settling[connection]);
-        settled += std::exchange(settling[connection], 0);
-        bench.loop().send(connection, claim);
-        return;
-      }
-      const std::vector<ClaimedJob> claimed = QueueClient::claimed(reply);
-      if (claimed.empty()) {
-        --busy;
-        return;
-      }
-      settling[connection] = claimed.size();
-      bench.loop().send(connection, bench.queue().settle_request(claimed));
-    });
-  }
-  Row row = rate_row(std::move(what), settled, BenchClock::now() - begin);
-  row.cpu_us = cpu_us(bench.broker().cpu_seconds() - cpu_before, settled);
+  Row row = run_settlements(bench, connections, jobs_a_request, jobs);
+  row.what = std::move(what);
   print(row);
-  return settled == jobs && bench.is_complete();
+  return bench.is_complete();
 }
 
 // --- open loop: requests at their time, whatever the broker does --------------------------------
@@ -326,6 +225,9 @@ const std::vector<Scenario>& scenarios() {
       {"start", "sent → started, open loop, 500/s",
        [](const Settings& s) { return start_open(s, 500); }},
       {"memory", "memory at 200,000 and 1,000,000 jobs, restart", memory_and_restart},
+      {"backlog", "cost a job with nothing, 1,000,000 and 10,000,000 jobs waiting", run_backlog},
+      {"queues", "cost a job and memory with 10,000 queues", run_queues},
+      {"polls", "memory of 10,000 idle long polls", run_polls},
   };
   return kAll;
 }

@@ -28,4 +28,9 @@ const std::vector<Scenario>& scenarios();
 // The disk alone: write and fdatasync in turn.
 bool run_disk_probe(const Settings& settings);
 
+// scale.cpp: what a job costs with a long backlog, with many queues, with many idle workers.
+bool run_backlog(const Settings& settings);
+bool run_queues(const Settings& settings);
+bool run_polls(const Settings& settings);
+
 }  // namespace sluice::bench
