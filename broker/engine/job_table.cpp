@@ -5,7 +5,7 @@
 namespace sluice::broker {
 
 Slot JobTable::insert(JobId id) {
-  if ((count_ + 1) * 4 > index_.size() * 3) grow();
+  if ((count_ + 1) * 8 > index_.size() * 7) grow();
 
   Slot slot = kNoSlot;
   if (!free_.empty()) {

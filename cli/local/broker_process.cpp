@@ -26,10 +26,11 @@ void BrokerProcess::start() {
   if (stopping_) return;
   listening_since_.reset();
   last_line_.clear();
-  const Command command{.argv = {command_.program, "--listen", command_.listen, "--data",
-                                 command_.data_folder, "--exit-with-parent"},
-                        .env = {},
-                        .working_folder = {}};
+  const Command command{
+      .argv = {command_.program, "--listen", command_.listen, "--data", command_.data_folder,
+               "--backup-dir", command_.backup_folder, "--exit-with-parent"},
+      .env = {},
+      .working_folder = {}};
   auto pid = processes_.start(command, {.on_line = [this](std::string_view line) { on_line(line); },
                                         .on_end = [this](const ProcessEnd& end) { on_end(end); }});
   if (pid) {

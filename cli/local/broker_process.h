@@ -17,6 +17,7 @@ struct BrokerCommand {
   std::string program;  // path of sluice-broker
   std::string listen;   // "127.0.0.1:7070"
   std::string data_folder;
+  std::string backup_folder;
 };
 
 // Threads: the event loop's, which must not run any more once this is gone.

@@ -22,6 +22,7 @@ class DataFolder {
   std::filesystem::path objects_file() const { return path_ / "objects.json"; }
   std::filesystem::path own_log() const { return path_ / "log" / "dev.log"; }
   std::filesystem::path broker_folder() const { return path_ / "broker"; }
+  std::filesystem::path backup_folder() const { return path_ / "backups"; }
   std::filesystem::path broker_log() const { return path_ / "log" / "broker.log"; }
   std::filesystem::path worker_logs() const { return path_ / "log" / "workers"; }
 

@@ -56,7 +56,9 @@ Status Session::start_broker() {
       (std::filesystem::path(options_.bin_folder) / "sluice-broker").string();
   broker_.emplace(
       loop_, processes_, clock_,
-      BrokerCommand{program, options_.listen, data_.broker_folder().string()}, *std::move(log),
+      BrokerCommand{program, options_.listen, data_.broker_folder().string(),
+                    data_.backup_folder().string()},
+      *std::move(log),
       BrokerProcess::Events{
           .on_listening = [this](const std::string& url) { on_listening(url); },
           .on_died =

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/e2e/tenant.h"
+#include "tests/support/environment.h"
 
 namespace sluice::testing {
 namespace {
@@ -138,6 +139,13 @@ TEST_F(Disruption, ScalingInEndsNoRunningJob) {
   }
   apply(all);
   expect_all_succeeded(24);
+  // A job that a deleted pod handed back has paid no attempt for it: its release alone tells.
+  const Ran listed = run({program_path("sluice"), "get", "jobs", "work", "--state", "Succeeded",
+                          "-o", "json", "-n", ns(), "--context", "box"});
+  ASSERT_TRUE(listed.ok()) << listed.err;
+  const Json list = Json::parse(listed.out);
+  EXPECT_EQ(list["jobs"].size(), 24u);
+  for (const Json& one : list["jobs"]) EXPECT_EQ(one["releases"], 0) << one.dump();
   EXPECT_TRUE(no_pods_left());
 }
 

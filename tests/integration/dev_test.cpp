@@ -342,6 +342,13 @@ TEST_F(Dev, TheCommandLineSpeaksJson) {
   EXPECT_EQ(sluice({"get", "queues"})["queues"].size(), 1u);
 }
 
+TEST_F(Dev, BackupsAreMadeBesideItsData) {
+  start_serving();
+  EXPECT_EQ(sluice({"backup", "create", "before"})["name"], "before");
+  EXPECT_EQ(sluice({"backup", "list"})["backups"][0]["name"], "before");
+  EXPECT_TRUE(std::filesystem::is_directory(data() / "backups" / "before"));
+}
+
 TEST_F(Dev, AnAnswerThatCouldNotBeWrittenIsAFailure) {
   start_serving();
   ChildProcess full({.argv = {"/bin/sh", "-c", "exec \"$0\" --server \"$1\" get queues > /dev/full",
