@@ -52,6 +52,8 @@ class CommitPipeline {
   bool has_work() const;
   BatchNumber open_batch() const { return open_.number; }
   std::size_t open_bytes() const { return open_.records->size_bytes(); }
+  // Of the steps since take(), for whoever looks on; told to nobody yet.
+  const std::vector<Effects>& open_effects() const { return open_.effects; }
   Batch take();
 
   // Writes the batch, synced unless it only holds claims; a batch without records costs nothing.

@@ -113,6 +113,8 @@ class TenantWorld : public FlowWorld {
   void before_step() override { count_ready(); }
   void after_step() override { count_ready(); }
   void after_claim(const ClaimGrant& grant) override {
+    count_ready();
+    for (const Granted& job : grant.jobs) ++ready_[all_.at(job.id)];
     for (const Granted& job : grant.jobs) {
       const std::string& started = all_.at(job.id);
       --ready_[started];
@@ -219,6 +221,7 @@ class OrderedWorld : public FlowWorld {
   void before_step() override { forget_ended(); }
   void after_step() override { EXPECT_LE(figures().running, kMax); }
   void after_claim(const ClaimGrant& grant) override {
+    forget_ended();
     for (const Granted& job : grant.jobs) check_start(job.id);
   }
   // Ends that were not on disk are undone, and who holds a key is what the records say.
@@ -302,6 +305,7 @@ class CircuitWorld : public FlowWorld {
     if (before == api::CircuitState::kHalfOpen && closed) ++closed_again_;
   }
   void after_claim(const ClaimGrant& grant) override {
+    observe();
     if (state_ == api::CircuitState::kOpen) {
       EXPECT_TRUE(grant.jobs.empty());
     }

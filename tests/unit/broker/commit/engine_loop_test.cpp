@@ -27,7 +27,9 @@ class Listener final : public EffectsListener {
     for (auto& woken : effects.claims) {
       if (woken.grant && !woken.grant->jobs.empty()) woken_.set_value(woken.waiter);
     }
+    for (const Effects::JobEnd& end : effects.ends) on_end(end);
   }
+  std::function<void(const Effects::JobEnd&)> on_end = [](const Effects::JobEnd&) {};
   std::future<WaiterId> woken() { return woken_.get_future(); }
 
  private:
@@ -102,6 +104,35 @@ TEST_F(EngineLoopTest, AnswersEachCommandOnceAndWhenItIsDurable) {
   EXPECT_EQ(answered, kThreads * kCommandsAThread) << "stop() answers what was submitted before";
   EXPECT_EQ(undurable, 0);
   EXPECT_FALSE(overlapped);
+}
+
+TEST_F(EngineLoopTest, TellsListenersWhatIsDurable) {
+  int told = 0, undurable = 0;  // the commit thread's
+  listener_.on_end = [&](const Effects::JobEnd& end) {
+    const auto found = store_->find(QueueNumber{1}, end.id, clock_.now().wall);
+    if (!found || !*found || (*found)->state != end.state) ++undurable;
+    ++told;
+  };
+  loop_.submit([](Engine& engine, Now, RecordSink&) { engine.listen_to_ends(kMail); }, [] {});
+
+  std::vector<std::thread> clients;
+  for (int t = 0; t < kThreads; ++t) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < kCommandsAThread; ++i) {
+        loop_.submit(
+            [](Engine& engine, Now now, RecordSink& sink) {
+              const auto made = enqueue(engine, now, sink);
+              EXPECT_TRUE(engine.cancel(kMail, made->id, now, sink));
+            },
+            [] {});
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  loop_.stop();
+
+  EXPECT_EQ(told, kThreads * kCommandsAThread);
+  EXPECT_EQ(undurable, 0);
 }
 
 TEST_F(EngineLoopTest, RunsTheCommandsOfAThreadInOrder) {
