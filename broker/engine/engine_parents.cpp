@@ -56,7 +56,7 @@ Status Engine::State::check_parents(const QueueName& child, const NewJob& job,
                                     const Lookup& lookup) const {
   for (std::size_t i = 0; i < job.depends_on.size(); ++i) {
     const JobId id = job.depends_on[i];
-    if (knows_parent(child, id)) continue;
+    if (knows_parent(child, id) || made_way.contains(id)) continue;
     if (!lookup.parents) return Error{ErrorCode::kUnavailable, "the parents were not looked up"};
     const auto looked_up = lookup.parents->find(id);
     if (looked_up == lookup.parents->end()) {
@@ -84,7 +84,9 @@ ParentState& Engine::State::hold_parent(JobId id, const Lookup& lookup, RecordSi
     parent.queue = jobs[slot].queue;
     if (jobs[slot].state == JobState::kDead) parent.end = JobState::kDead;
   } else {
-    const EndedParent& ended = *lookup.parents->at(id);
+    const auto replaced = made_way.find(id);
+    const EndedParent& ended =
+        replaced != made_way.end() ? *replaced->second : *lookup.parents->at(id);
     parent.queue = find_queue(ended.queue)->index;
     parent.end = ended.record.state;
     parent.kept = true;

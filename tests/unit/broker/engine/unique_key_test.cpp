@@ -54,6 +54,25 @@ TEST_F(UniqueKeyTest, DeathAndCancellationFreeTheKey) {
   EXPECT_FALSE(enqueue_unique("k").repeated);
 }
 
+// The job that makes way is a parent that was cancelled, also for others of the same batch.
+TEST_F(UniqueKeyTest, AJobMayDependOnTheOneThatItReplaces) {
+  const Enqueued first = enqueue_unique("k");
+  NewJob heir = unique("k", true), other;
+  heir.depends_on = other.depends_on = {first.id};
+  other.on_parent_failure = api::ParentFailure::kRun;
+
+  const auto replaced = try_enqueue(heir);
+  const auto beside = try_enqueue(other);
+
+  ASSERT_TRUE(replaced && beside);
+  EXPECT_EQ(replaced->replaced, first.id);
+  EXPECT_EQ(state(replaced->id), JobState::kDead);
+  EXPECT_EQ(view(replaced->id).extras.error->reason, "ParentFailed");
+  EXPECT_FALSE(beside->stale);
+  restart();
+  EXPECT_EQ(claimed(), std::vector{beside->id});
+}
+
 TEST_F(UniqueKeyTest, ABackoffDoesNotFreeIt) {
   const Enqueued first = enqueue_unique("k");
   fail_next();
