@@ -35,7 +35,7 @@ BrokerWorld::BrokerWorld(std::uint64_t seed, const api::QueueSpec& spec) : rng_(
     return [] {};
   });
   commit();
-  is_up_ = true;
+  is_up_ = is_busy_ = true;
 }
 
 BrokerWorld::~BrokerWorld() = default;
@@ -122,8 +122,8 @@ void BrokerWorld::commit() {
   told_.figures.reset();
   const auto signalled = std::exchange(signalled_, std::nullopt);
   // Clients do not wait while it is written.
-  if (is_up_ && chance(20)) claim_something();
-  if (is_up_ && chance(20)) enqueue_something();
+  if (is_busy_ && chance(20)) claim_something();
+  if (is_busy_ && chance(20)) enqueue_something();
   if (!CommitPipeline::commit(*store_, batch)) {
     disk_.heal();
     crash(chance(50));
@@ -136,7 +136,7 @@ void BrokerWorld::commit() {
   told_.figures = signalled;
   forget_recent();
   // Power is cut just when somebody was told something.
-  if (chance(told_.figures ? 5 : 1)) return crash(true);
+  if (is_busy_ && chance(told_.figures ? 5 : 1)) return crash(true);
   for (const ClaimGrant& grant : std::exchange(undelivered_, {})) hand_back(grant);
 }
 
@@ -174,7 +174,11 @@ void BrokerWorld::crash(bool power) {
   if (!power) check_leases();
   check_figures();
   check_told();
+  check_batches();
   check_known();
+  check_keys();
+  check_messages();
+  check_groups(false);
   check_redrives(false);
 }
 
@@ -198,8 +202,8 @@ void BrokerWorld::step() {
     case 10:
       return chance(20) ? cancel_something() : commit();
     case 11:
-      if (has_detours() && chance(10)) return redrive();
-      return has_detours() && chance(10) ? reschedule_something() : commit();
+      if (chance(10)) return redrive();
+      return chance(10) ? reschedule_something() : commit();
     case 12:
       clock_.advance(std::chrono::milliseconds{random(4'000)});
       if (chance(2)) clock_.jump_wall(std::chrono::minutes{random(20)});
@@ -217,6 +221,7 @@ void BrokerWorld::step() {
 
 void BrokerWorld::finish() {
   disk_.heal();
+  is_busy_ = false;
   for (int round = 0; round < 100'000; ++round) {
     const api::QueueFigures figures = engine_->queue(kQueue, clock_.now())->figures;
     const bool redriving = engine_->until_next(clock_.now()).value_or(1h) < 2s;
@@ -231,6 +236,9 @@ void BrokerWorld::finish() {
     clock_.advance(1s);
   }
   check_known();
+  check_keys();
+  check_messages();
+  check_groups(true);
   check_redrives(true);
   check_follow_ups();
   for (const auto& [id, job] : known_) {

@@ -15,36 +15,11 @@
 #include "broker/commit/commit_pipeline.h"
 #include "broker/engine/engine.h"
 #include "broker/storage/store.h"
+#include "tests/sim/known_facts.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/memory_disk.h"
 
 namespace sluice::broker::testing {
-
-// What clients know about one job, from replies that reached them.
-struct KnownJob {
-  std::string key;       // idempotency key, or empty
-  bool settled = false;  // a Succeeded settlement was answered ok
-  bool has_follow_up = false;
-  bool cancel_answered = false;
-  bool has_source = false;  // a resource stands behind it
-  int runs_delivered = 0;
-  std::vector<JobId> parents;
-  bool runs_anyway = false;  // whatever becomes of them
-};
-
-// What listeners were told, until the next start shows whether it was true.
-struct Told {
-  std::map<JobId, api::JobState> ends;       // for good: Succeeded or Cancelled
-  std::set<JobId> dead;                      // and not redriven since
-  std::optional<api::QueueFigures> figures;  // by a signal that nothing has followed
-};
-
-// A lease as its worker sees it.
-struct HeldLease {
-  JobId job;
-  ClaimNumber claim{};
-  std::string worker;
-};
 
 class BrokerWorld {
  public:
@@ -71,10 +46,9 @@ class BrokerWorld {
 
  protected:
   // For worlds with rules of their own; what they look at is the engine at that moment.
-  // Redrives, reschedules, dependencies and follow-ups move jobs past whatever order there is.
-  virtual bool has_detours() const { return true; }
   virtual void dress(NewJob&) {}
-  virtual void after_enqueue(const Result<Enqueued>& done) { EXPECT_TRUE(done); }
+  virtual void after_enqueue(const NewJob&, const Result<Enqueued>& done) { EXPECT_TRUE(done); }
+  virtual void after_reschedule(JobId) {}
   // Also for claims that waited, all of one step together.
   virtual void after_claim(const ClaimGrant&) {}
   virtual void before_step() {}
@@ -89,11 +63,6 @@ class BrokerWorld {
 
  private:
   class Listener;
-  // What a producer sends, and may send again. Without either it is sent once.
-  struct Wanted {
-    std::string key;
-    std::optional<JobId> id;
-  };
   using Reply = std::function<void()>;
 
   void boot();
@@ -105,9 +74,17 @@ class BrokerWorld {
 
   // Clients.
   void enqueue_something();
-  void enqueue(const Wanted& wanted, const Lookup& lookup, std::optional<BatchNumber> as_of);
   void repeat_an_enqueue();
+  Wanted new_wanted();
+  NewJob draft_job(const Wanted& wanted);
+  EnqueueRequest prepare(const std::vector<Wanted>& wanted);
+  Lookup look_up(const Wanted& wanted);
   std::shared_ptr<const EndedParents> choose_parents(NewJob& job);
+  void send(const EnqueueRequest& request);
+  std::vector<Result<Enqueued>> enqueue_all(const EnqueueRequest& request,
+                                            std::optional<Uuid> group, Engine& engine, Now now,
+                                            RecordSink& sink);
+  void on_enqueued(const EnqueueRequest::Draft& draft, const Result<Enqueued>& done);
   void claim_something();
   void close_a_socket();
   void hand_back(const ClaimGrant& grant);
@@ -116,7 +93,6 @@ class BrokerWorld {
   void cancel_something();
   void redrive();
   void reschedule_something();
-  Lookup look_up(const Wanted& wanted, std::optional<BatchNumber>& as_of);
   void forget_recent();
   JobId any_known();
 
@@ -139,6 +115,10 @@ class BrokerWorld {
   void check_parents_of(const Granted& job);
   void check_body_of(const Granted& job);
   void check_known();
+  void check_batches();
+  void check_keys();
+  void check_messages();
+  void check_groups(bool done);
   void check_redrives(bool done);
   void check_follow_ups();
   std::optional<StoredJob> stored(JobId id) const;
@@ -153,12 +133,21 @@ class BrokerWorld {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<CommitPipeline> pipeline_;
   std::unique_ptr<Listener> listener_;
-  bool is_up_ = false;  // not while an engine starts; then time passes and the hooks are called
+  bool is_up_ = false;    // not while an engine starts; then time passes and the hooks are called
+  bool is_busy_ = false;  // not before the first step, nor at the end
   BatchNumber durable_ = 0;
   std::multiset<BatchNumber> lookups_;
   std::size_t crashes_ = 0;
   std::size_t names_made_ = 0;
   std::size_t claims_woken_ = 0, handed_back_ = 0, ends_told_ = 0, figures_compared_ = 0;
+
+  // Of everything the engine took, answered or not.
+  std::set<JobId> made_, redriven_;
+  std::map<std::string, std::set<JobId>> made_by_key_, made_by_unique_key_;
+  std::map<std::size_t, SentBatch> batches_;  // since the last start
+  std::map<Uuid, SentGroup> groups_;
+  std::size_t batches_made_ = 0;
+  std::map<std::string, int> messages_of_groups_;  // by group, as last read
 
   std::map<JobId, KnownJob> known_;
   std::map<std::string, JobId> known_keys_;
@@ -168,14 +157,6 @@ class BrokerWorld {
   std::vector<HeldLease> leases_;
   std::set<ClaimNumber> tokens_seen_;
   // What the engine promised whom, as far as it reached a worker before the last crash.
-  struct Promise {
-    ClaimNumber claim{};
-    std::string worker;
-    SteadyPoint lease_until;
-    SteadyPoint times_out_at;
-    TimePoint deadline;
-    bool delivered = false;
-  };
   std::map<JobId, Promise> promises_;
 
   std::map<WaiterId, std::string> polls_;  // claims that wait at an open socket, with their workers

@@ -14,7 +14,7 @@
 namespace sluice::broker::testing {
 namespace {
 
-constexpr std::uint64_t kSeeds = 25;
+constexpr std::uint64_t kSeeds = 15;
 constexpr int kSteps = 1'200;
 
 template <typename World>
@@ -29,16 +29,10 @@ void run_worlds(std::uint64_t& happened) {
   }
 }
 
-class FlowWorld : public BrokerWorld {
- protected:
-  using BrokerWorld::BrokerWorld;
-  bool has_detours() const override { return false; }
-};
-
 // Refuses from the threshold until below resumePercent of it, and at no other time.
-class PressureWorld : public FlowWorld {
+class PressureWorld : public BrokerWorld {
  public:
-  explicit PressureWorld(std::uint64_t seed) : FlowWorld(seed, spec()) {}
+  explicit PressureWorld(std::uint64_t seed) : BrokerWorld(seed, spec()) {}
   std::uint64_t happened() const { return refusals_; }
 
  private:
@@ -53,7 +47,7 @@ class PressureWorld : public FlowWorld {
     return spec;
   }
 
-  void after_enqueue(const Result<Enqueued>& done) override {
+  void after_enqueue(const NewJob&, const Result<Enqueued>& done) override {
     if (!done) {
       EXPECT_EQ(done.error().code, ErrorCode::kQueueFull);
       EXPECT_TRUE(refuses_);
@@ -86,9 +80,9 @@ TEST(FlowSim, BackPressureHoldsItsThresholds) {
 }
 
 // A tenant with a Ready job gets the next start but so many, whatever ends, dies or crashes.
-class TenantWorld : public FlowWorld {
+class TenantWorld : public BrokerWorld {
  public:
-  explicit TenantWorld(std::uint64_t seed) : FlowWorld(seed, spec()) {}
+  explicit TenantWorld(std::uint64_t seed) : BrokerWorld(seed, spec()) {}
   std::uint64_t happened() const { return longest_wait_; }
 
  private:
@@ -104,19 +98,19 @@ class TenantWorld : public FlowWorld {
   void dress(NewJob& job) override {
     const std::uint64_t who = random(10);  // most are of one tenant
     job.tenant = who < 7 ? "c" : who == 7 ? "a" : who == 8 ? "b" : "";
-    dressed_ = job.tenant;
   }
-  void after_enqueue(const Result<Enqueued>& done) override {
-    BrokerWorld::after_enqueue(done);
-    if (!done->repeated) all_[done->id] = open_[done->id] = dressed_;
+  void after_enqueue(const NewJob& job, const Result<Enqueued>& done) override {
+    BrokerWorld::after_enqueue(job, done);
+    if (!done->repeated) all_[done->id] = open_[done->id] = job.tenant;
   }
   void before_step() override { count_ready(); }
   void after_step() override { count_ready(); }
   void after_claim(const ClaimGrant& grant) override {
     count_ready();
-    for (const Granted& job : grant.jobs) ++ready_[all_.at(job.id)];
+    // A follow-up is of no tenant.
+    for (const Granted& job : grant.jobs) ++ready_[all_[job.id]];
     for (const Granted& job : grant.jobs) {
-      const std::string& started = all_.at(job.id);
+      const std::string& started = all_[job.id];
       --ready_[started];
       waits_[started] = 0;
       for (const auto& [tenant, jobs] : ready_) {
@@ -142,7 +136,6 @@ class TenantWorld : public FlowWorld {
     std::erase_if(waits_, [this](const auto& entry) { return !ready_.contains(entry.first); });
   }
 
-  std::string dressed_;
   std::map<JobId, std::string> all_, open_;
   std::map<std::string, int> ready_;
   std::map<std::string, std::uint64_t> waits_;  // starts of others while it had a Ready job
@@ -156,9 +149,9 @@ TEST(FlowSim, NoTenantWaitsLongerThanOneTurnOfEachOther) {
 }
 
 // In any t seconds no more starts than burst + limit * t / periodSeconds, restarts included.
-class RateWorld : public FlowWorld {
+class RateWorld : public BrokerWorld {
  public:
-  explicit RateWorld(std::uint64_t seed) : FlowWorld(seed, spec()) {}
+  explicit RateWorld(std::uint64_t seed) : BrokerWorld(seed, spec()) {}
   std::uint64_t happened() const { return held_back_; }
 
  private:
@@ -191,9 +184,9 @@ TEST(FlowSim, TheRateLimitHoldsOverAnyWindow) {
 }
 
 // No more than max run. Jobs of a key start as they were enqueued, one after the other has ended.
-class OrderedWorld : public FlowWorld {
+class OrderedWorld : public BrokerWorld {
  public:
-  explicit OrderedWorld(std::uint64_t seed) : FlowWorld(seed, spec()) {}
+  explicit OrderedWorld(std::uint64_t seed) : BrokerWorld(seed, spec()) {}
   std::uint64_t happened() const { return followed_; }
 
  private:
@@ -201,7 +194,7 @@ class OrderedWorld : public FlowWorld {
   struct Keyed {
     std::string key;
     std::uint64_t number = 0;  // in enqueue order
-    bool keeps_order = true;   // neither delayed nor redriven
+    bool keeps_order = true;   // neither delayed, blocked, rescheduled nor redriven
   };
 
   static api::QueueSpec spec() {
@@ -212,11 +205,23 @@ class OrderedWorld : public FlowWorld {
 
   void dress(NewJob& job) override {
     if (chance(80)) job.key = std::string(1, static_cast<char>('a' + random(5)));
-    dressed_ = {job.key, ++numbers_, !job.delay};
   }
-  void after_enqueue(const Result<Enqueued>& done) override {
-    BrokerWorld::after_enqueue(done);
-    if (!done->repeated && !dressed_.key.empty()) all_[done->id] = open_[done->id] = dressed_;
+  void after_enqueue(const NewJob& job, const Result<Enqueued>& done) override {
+    BrokerWorld::after_enqueue(job, done);
+    if (done->repeated) return;
+    // A job with a given id that a crash undid may come again without a key.
+    all_.erase(done->id);
+    open_.erase(done->id);
+    if (job.key.empty()) return;
+    const bool keeps_order = !job.delay && job.depends_on.empty();
+    all_[done->id] = open_[done->id] = {job.key, ++numbers_, keeps_order};
+  }
+  // Into the future it gives up its place, and its key.
+  void after_reschedule(JobId id) override {
+    if (!all_.contains(id)) return;
+    all_[id].keeps_order = false;
+    const bool holds = live(id)->state != api::JobState::kScheduled;
+    if (!holds) std::erase_if(holders_, [id](const auto& entry) { return entry.second == id; });
   }
   void before_step() override { forget_ended(); }
   void after_step() override { EXPECT_LE(figures().running, kMax); }
@@ -267,7 +272,6 @@ class OrderedWorld : public FlowWorld {
     }
   }
 
-  Keyed dressed_;
   std::uint64_t numbers_ = 0;
   std::map<JobId, Keyed> all_, open_;
   std::map<std::string, JobId> holders_;  // claimed and not ended
@@ -282,9 +286,9 @@ TEST(FlowSim, JobsOfAKeyRunOneAfterTheOtherInOrder) {
 }
 
 // An open circuit starts nothing; a half-open one no more than three that have not ended otherwise.
-class CircuitWorld : public FlowWorld {
+class CircuitWorld : public BrokerWorld {
  public:
-  explicit CircuitWorld(std::uint64_t seed) : FlowWorld(seed, spec()) {}
+  explicit CircuitWorld(std::uint64_t seed) : BrokerWorld(seed, spec()) {}
   std::uint64_t happened() const { return closed_again_; }
 
  private:

@@ -24,6 +24,10 @@ void BrokerWorld::cancel_something() {
 void BrokerWorld::redrive() {
   ++redrives_asked_;
   submit([this](Engine& engine, Now now, RecordSink& sink) -> Reply {
+    for (const JobId id : made_) {
+      const auto job = live(id);
+      if (job && job->state == JobState::kDead) redriven_.insert(id);
+    }
     const auto task = engine.redrive(kQueue, {}, 1 + static_cast<int>(rng_() % 50), now, sink);
     EXPECT_TRUE(task || task.error().code == ErrorCode::kConflict);
     return [=, this] {
@@ -37,11 +41,12 @@ void BrokerWorld::reschedule_something() {
   if (known_.empty()) return;
   const JobId id = any_known();
   const Duration delay = std::chrono::seconds{random(10)};
-  submit([=](Engine& engine, Now now, RecordSink& sink) -> Reply {
+  submit([=, this](Engine& engine, Now now, RecordSink& sink) -> Reply {
     const auto before = engine.find(kQueue, id, now);
     const bool waits =
         before && (before->state == JobState::kScheduled || before->state == JobState::kReady);
     const auto after = engine.reschedule(kQueue, id, now.wall + delay, now, sink);
+    if (after) after_reschedule(id);
     EXPECT_EQ(static_cast<bool>(after), waits);
     return [] {};
   });

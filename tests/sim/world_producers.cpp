@@ -17,8 +17,29 @@ Hash128 hash_of(const std::string& text) {
 }  // namespace
 
 void BrokerWorld::enqueue_something() {
+  std::vector<Wanted> wanted = {new_wanted()};
+  if (chance(15)) {
+    wanted.resize(2 + random(5));
+    for (Wanted& one : wanted) {
+      one = chance(20) && !wanted_.empty() ? wanted_[random(wanted_.size())] : new_wanted();
+    }
+  }
+  send(prepare(wanted));
+}
+
+// A producer whose reply was lost, or came: either way it is the same job.
+void BrokerWorld::repeat_an_enqueue() {
+  if (wanted_.empty()) return;
+  const EnqueueRequest request = prepare({wanted_[random(wanted_.size())]});
+  const std::size_t crashes = crashes_;
+  if (chance(50)) step();           // something happens between the lookup and the command
+  if (crashes_ != crashes) return;  // the request died with the process
+  send(request);
+}
+
+Wanted BrokerWorld::new_wanted() {
   Wanted wanted;
-  if (chance(40)) return enqueue(wanted, {}, std::nullopt);
+  if (chance(40)) return wanted;
   ++names_made_;
   if (chance(20)) {
     wanted.id = JobId{0xABCD, names_made_};
@@ -26,80 +47,130 @@ void BrokerWorld::enqueue_something() {
     wanted.key = "key-" + std::to_string(names_made_);
   }
   wanted_.push_back(wanted);
-  std::optional<BatchNumber> as_of;
-  const Lookup lookup = look_up(wanted, as_of);
-  enqueue(wanted, lookup, as_of);
+  return wanted;
 }
 
-// A producer whose reply was lost, or came: either way it is the same job.
-void BrokerWorld::repeat_an_enqueue() {
-  if (wanted_.empty()) return;
-  const Wanted wanted = wanted_[random(wanted_.size())];
-  std::optional<BatchNumber> as_of;
-  const Lookup lookup = look_up(wanted, as_of);
-  const std::size_t crashes = crashes_;
-  if (chance(50)) step();           // something happens between the lookup and the command
-  if (crashes_ != crashes) return;  // the request died with the process
-  enqueue(wanted, lookup, as_of);
+NewJob BrokerWorld::draft_job(const Wanted& wanted) {
+  NewJob job;
+  job.payload = kPayload;
+  job.priority = static_cast<int>(random(10));
+  if (chance(10)) job.callback = kCallback;
+  if (wanted.id) {
+    job.id = wanted.id;
+    job.source = JobSource{"Job", to_string(*wanted.id), "job"};
+  } else if (!wanted.key.empty()) {
+    job.idempotency = IdempotencyKey{hash_of(wanted.key), {1}};
+  } else {
+    if (chance(20)) job.delay = std::chrono::seconds{random(20)};
+    if (chance(10)) job.unique_key = "unique-" + std::to_string(random(3));
+    if (job.unique_key.empty() && chance(5)) {
+      job.unique_key = "replaced";
+      job.replace = true;
+    }
+  }
+  return job;
 }
 
-Lookup BrokerWorld::look_up(const Wanted& wanted, std::optional<BatchNumber>& as_of) {
-  as_of = durable_;
+// What the server reads before it asks the engine.
+EnqueueRequest BrokerWorld::prepare(const std::vector<Wanted>& wanted) {
+  EnqueueRequest request;
+  request.as_of = durable_;
   lookups_.insert(durable_);
+  for (const Wanted& one : wanted) {
+    NewJob job = draft_job(one);
+    Lookup lookup = look_up(one);
+    const bool is_sent_once = one.key.empty() && !one.id;
+    if (is_sent_once && chance(30)) lookup.parents = choose_parents(job);
+    dress(job);
+    request.drafts.push_back({one, std::move(job), std::move(lookup)});
+  }
+  return request;
+}
+
+Lookup BrokerWorld::look_up(const Wanted& wanted) {
   Lookup lookup;
   lookup.as_of = durable_;
-  const Result<QueueNumber> number = engine_->queue_number(kQueue);
-  EXPECT_TRUE(number);
   if (wanted.id) {
     const auto job = stored(*wanted.id);
     if (job && api::has_ended(job->state)) lookup.by_id = Lookup::Known{*wanted.id, {}, job->state};
-    return lookup;
-  }
-  const auto found = store_->key(*number, hash_of(wanted.key));
-  EXPECT_TRUE(found);
-  if (*found) {
-    Lookup::Known known{(*found)->id, (*found)->content, JobState::kReady};
-    if (const auto job = stored((*found)->id)) known.state = job->state;
-    lookup.by_key = known;
+  } else if (!wanted.key.empty()) {
+    const auto found = store_->key(*engine_->queue_number(kQueue), hash_of(wanted.key));
+    EXPECT_TRUE(found);
+    if (!*found) return lookup;
+    lookup.by_key = Lookup::Known{(*found)->id, (*found)->content, std::nullopt};
+    if (const auto job = stored((*found)->id)) lookup.by_key->state = job->state;
   }
   return lookup;
 }
 
-void BrokerWorld::enqueue(const Wanted& wanted, const Lookup& lookup,
-                          std::optional<BatchNumber> as_of) {
-  const std::string& key = wanted.key;
-  const bool is_sent_once = key.empty() && !wanted.id;
-  NewJob job;
-  job.payload = kPayload;
-  job.priority = static_cast<int>(random(10));
-  if (wanted.id) {
-    job.id = wanted.id;
-    job.source = JobSource{"Job", to_string(*wanted.id), "job"};
-  }
-  if (is_sent_once && chance(20)) job.delay = std::chrono::seconds{random(20)};
-  if (!key.empty()) job.idempotency = IdempotencyKey{hash_of(key), {1}};
-  dress(job);
-  Lookup with_parents = lookup;
-  if (has_detours() && is_sent_once && chance(30)) with_parents.parents = choose_parents(job);
+// Several jobs are a batch: one step, and often a group.
+void BrokerWorld::send(const EnqueueRequest& request) {
+  std::optional<NewGroup> wanted;
+  if (request.drafts.size() > 1 && chance(50)) wanted.emplace();
+  if (wanted && chance(50)) wanted->callback = kCallback;
+  const std::size_t number = ++batches_made_;
   submit([=, this](Engine& engine, Now now, RecordSink& sink) -> Reply {
-    const Result<Enqueued> done = engine.enqueue(kQueue, NewJob(job), with_parents, now, sink);
-    after_enqueue(done);
-    return [this, key, done, job] {
-      if (!done || done->stale) return;
-      KnownJob& known = known_[done->id];
-      known.key = key;
-      known.has_source = job.source.has_value();
-      known.parents = job.depends_on;
-      known.runs_anyway = job.on_parent_failure == api::ParentFailure::kRun;
-      if (job.id) {
-        EXPECT_EQ(*job.id, done->id);
-      }
-      if (key.empty()) return;
-      const auto [at, is_new] = known_keys_.emplace(key, done->id);
-      EXPECT_EQ(at->second, done->id) << "one key, two jobs: " << key;
+    for (const auto& draft : request.drafts) {
+      if (engine.is_stale(kQueue, draft.job, draft.lookup)) return [] {};  // all of them, or none
+    }
+    std::optional<Uuid> group;
+    if (wanted) group = *engine.begin_group(kQueue, *wanted, now);
+    const auto results = enqueue_all(request, group, engine, now, sink);
+    std::vector<JobId>& jobs = batches_[number].jobs;
+    for (const auto& done : results) {
+      if (done && !done->repeated) jobs.push_back(done->id);
+    }
+    if (group) group = engine.seal_group(kQueue, *group, now, sink);
+    if (wanted) {
+      EXPECT_EQ(group.has_value(), !jobs.empty());
+    }
+    if (group) groups_[*group] = {jobs, false, wanted->callback.has_value()};
+    return [=, this] {
+      for (std::size_t i = 0; i < results.size(); ++i) on_enqueued(request.drafts[i], results[i]);
+      batches_[number].answered = true;
+      if (group) groups_[*group].answered = true;
     };
   });
-  if (as_of) lookups_.erase(lookups_.find(*as_of));
+  lookups_.erase(lookups_.find(request.as_of));
+}
+
+std::vector<Result<Enqueued>> BrokerWorld::enqueue_all(const EnqueueRequest& request,
+                                                       std::optional<Uuid> group, Engine& engine,
+                                                       Now now, RecordSink& sink) {
+  std::vector<Result<Enqueued>> results;
+  for (const auto& [wanted, draft, lookup] : request.drafts) {
+    NewJob job = draft;
+    job.group = group;
+    const Result<Enqueued> done = engine.enqueue(kQueue, NewJob(job), lookup, now, sink);
+    EXPECT_FALSE(done && done->stale);
+    after_enqueue(job, done);
+    results.push_back(done);
+    if (!done || done->repeated) continue;
+    made_.insert(done->id);
+    if (!wanted.key.empty()) made_by_key_[wanted.key].insert(done->id);
+    if (!job.unique_key.empty() && !job.replace) {
+      made_by_unique_key_[job.unique_key].insert(done->id);
+    }
+  }
+  return results;
+}
+
+void BrokerWorld::on_enqueued(const EnqueueRequest::Draft& draft, const Result<Enqueued>& done) {
+  if (!done) return;
+  KnownJob& known = known_[done->id];
+  if (draft.wanted.id) {
+    known.has_source = true;
+    EXPECT_EQ(*draft.wanted.id, done->id);
+  }
+  if (!draft.wanted.key.empty()) {
+    const auto [at, is_new] = known_keys_.emplace(draft.wanted.key, done->id);
+    EXPECT_EQ(at->second, done->id) << "one key, two jobs: " << draft.wanted.key;
+  }
+  if (done->replaced) known_[*done->replaced].cancel_answered = true;
+  if (done->repeated) return;
+  known.parents = draft.job.depends_on;
+  known.runs_anyway = draft.job.on_parent_failure == api::ParentFailure::kRun;
+  known.has_callback = draft.job.callback.has_value();
 }
 
 // Some jobs that were answered for; what the engine does not know of them is read from the store.

@@ -137,7 +137,7 @@ void BrokerWorld::settle_something(bool always_succeed) {
     request.outcome = chance(80) ? Outcome::kFailed : Outcome::kReleased;
     request.result_json.clear();
     request.error = api::RunError{"ExitCode", "it broke", 1, {}, false};
-  } else if (has_detours() && chance(20)) {
+  } else if (chance(20)) {
     FollowUp& follow_up = request.follow_ups.emplace_back(FollowUp{kQueue, {}});
     follow_up.job.payload = kPayload;
     follow_up.job.labels[kAfter] = to_string(lease.job);
