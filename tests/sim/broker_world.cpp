@@ -171,19 +171,21 @@ void BrokerWorld::crash(bool power) {
   undelivered_.clear();
   watching_.clear();
   boot();
+  check_settings();
   if (!power) check_leases();
   check_figures();
   check_told();
   check_batches();
   check_known();
   check_keys();
+  check_ticks();
   check_messages();
   check_groups(false);
   check_redrives(false);
 }
 
 void BrokerWorld::step() {
-  switch (random(18)) {
+  switch (random(19)) {
     case 0:
     case 1:
     case 2:
@@ -214,6 +216,8 @@ void BrokerWorld::step() {
       return chance(30) ? close_a_socket() : poll_outcomes();
     case 15:
       return chance(30) ? watch_something() : commit();
+    case 16:
+      return operate();
     default:
       return commit();
   }
@@ -229,6 +233,10 @@ void BrokerWorld::finish() {
         !pipeline_->has_work()) {
       break;
     }
+    if (round % 100 == 0) {  // again, should a crash undo it
+      pause_or_resume(true);
+      for (const auto& [worker, drain] : drains_) drain_or_not(worker, false);
+    }
     claim_something();
     commit();
     while (!leases_.empty()) settle_something(true);
@@ -237,18 +245,20 @@ void BrokerWorld::finish() {
   }
   check_known();
   check_keys();
+  check_ticks();
   check_messages();
   check_groups(true);
   check_redrives(true);
   check_follow_ups();
   for (const auto& [id, job] : known_) {
     const auto end = stored(id);
+    if (!end && purges_asked_.contains(id)) continue;
     ASSERT_TRUE(end);
     EXPECT_TRUE(api::has_ended(end->state)) << to_string(id);
     if (end->state == JobState::kDead) {
-      EXPECT_TRUE(end->job.attempts == kMaxAttempts ||
-                  end->job.lease_losses == kMaxLeaseLosses + 1 ||
-                  end->extras->error->reason == "ParentFailed");
+      EXPECT_TRUE(
+          end->job.attempts == kMaxAttempts || end->job.lease_losses == kMaxLeaseLosses + 1 ||
+          end->extras->error->reason == "ParentFailed" || end->extras->error->reason == "Expired");
     }
   }
 }

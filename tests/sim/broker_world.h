@@ -64,6 +64,10 @@ class BrokerWorld {
  private:
   class Listener;
   using Reply = std::function<void()>;
+  struct Paused {
+    bool enqueue = false, dispatch = false;
+    bool operator==(const Paused&) const = default;
+  };
 
   void boot();
   void submit(std::function<Reply(Engine&, Now, RecordSink&)> step);
@@ -93,6 +97,15 @@ class BrokerWorld {
   void cancel_something();
   void redrive();
   void reschedule_something();
+  // The operator.
+  void operate();
+  void pause_or_resume(bool resume);
+  void drain_or_not(const std::string& worker, bool drain);
+  void lose_a_worker();
+  void purge_something();
+  void send_a_tick();
+  void acknowledge_something();
+  Paused paused() { return {figures().paused_enqueue, figures().paused_dispatch}; }
   void forget_recent();
   JobId any_known();
 
@@ -119,6 +132,8 @@ class BrokerWorld {
   void check_keys();
   void check_messages();
   void check_groups(bool done);
+  void check_settings();
+  void check_ticks();
   void check_redrives(bool done);
   void check_follow_ups();
   std::optional<StoredJob> stored(JobId id) const;
@@ -142,9 +157,15 @@ class BrokerWorld {
   std::size_t claims_woken_ = 0, handed_back_ = 0, ends_told_ = 0, figures_compared_ = 0;
 
   // Of everything the engine took, answered or not.
-  std::set<JobId> made_, redriven_;
+  std::set<JobId> made_, redriven_, parents_;
   std::map<std::string, std::set<JobId>> made_by_key_, made_by_unique_key_;
   std::map<std::size_t, SentBatch> batches_;  // since the last start
+  Setting<Paused> paused_;
+  std::map<std::string, Setting<bool>> drains_;
+  std::set<JobId> purges_asked_, purged_;         // of the second the answer came
+  std::set<JobId> acknowledging_, acknowledged_;  // the same
+  std::map<int, int> ticks_sent_, ticks_answered_;
+  std::map<std::pair<int, int>, std::set<JobId>> made_by_tick_;  // schedule and tick
   std::map<Uuid, SentGroup> groups_;
   std::size_t batches_made_ = 0;
   std::map<std::string, int> messages_of_groups_;  // by group, as last read

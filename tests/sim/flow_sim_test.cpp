@@ -213,7 +213,7 @@ class OrderedWorld : public BrokerWorld {
     all_.erase(done->id);
     open_.erase(done->id);
     if (job.key.empty()) return;
-    const bool keeps_order = !job.delay && job.depends_on.empty();
+    const bool keeps_order = !job.delay && !job.schedule && job.depends_on.empty();
     all_[done->id] = open_[done->id] = {job.key, ++numbers_, keeps_order};
   }
   // Into the future it gives up its place, and its key.

@@ -1,6 +1,8 @@
 // What the clients of a BrokerWorld know, from replies that reached them.
 #pragma once
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,7 +23,36 @@ struct KnownJob {
   bool has_callback = false;
   int runs_delivered = 0;
   std::vector<JobId> parents;
-  bool runs_anyway = false;  // whatever becomes of them
+  bool runs_anyway = false;      // whatever becomes of them
+  std::uint32_t runs_ended = 0;  // at least so many
+};
+
+// A setting that crashes must not change: after one it is what was answered last, or what was
+// asked for since.
+template <typename T>
+class Setting {
+ public:
+  void ask(T value) { asked_.push_back(value); }
+  // Answers come in the order of the questions.
+  void answer() {
+    durable_ = {asked_.front()};
+    asked_.pop_front();
+  }
+  void crash() {
+    durable_.insert(durable_.end(), asked_.begin(), asked_.end());
+    asked_.clear();
+  }
+  // Whether it may have this value; from then on it has.
+  bool see(const T& value) {
+    if (!asked_.empty()) return value == asked_.back();
+    const bool may_be = std::find(durable_.begin(), durable_.end(), value) != durable_.end();
+    durable_ = {value};
+    return may_be;
+  }
+
+ private:
+  std::deque<T> durable_ = {T{}};  // one of these is
+  std::deque<T> asked_;
 };
 
 // What listeners were told, until the next start shows whether it was true.

@@ -62,6 +62,7 @@ NewJob BrokerWorld::draft_job(const Wanted& wanted) {
     job.idempotency = IdempotencyKey{hash_of(wanted.key), {1}};
   } else {
     if (chance(20)) job.delay = std::chrono::seconds{random(20)};
+    if (chance(15)) job.expires_at = clock_.now().wall + std::chrono::seconds{1 + random(30)};
     if (chance(10)) job.unique_key = "unique-" + std::to_string(random(3));
     if (job.unique_key.empty() && chance(5)) {
       job.unique_key = "replaced";
@@ -76,7 +77,9 @@ EnqueueRequest BrokerWorld::prepare(const std::vector<Wanted>& wanted) {
   EnqueueRequest request;
   request.as_of = durable_;
   lookups_.insert(durable_);
-  for (const Wanted& one : wanted) {
+  for (const Wanted& sent : wanted) {
+    // An id whose record was purged would make a job again.
+    const Wanted one = sent.id && purges_asked_.contains(*sent.id) ? Wanted{} : sent;
     NewJob job = draft_job(one);
     Lookup lookup = look_up(one);
     const bool is_sent_once = one.key.empty() && !one.id;
@@ -143,9 +146,14 @@ std::vector<Result<Enqueued>> BrokerWorld::enqueue_all(const EnqueueRequest& req
     job.group = group;
     const Result<Enqueued> done = engine.enqueue(kQueue, NewJob(job), lookup, now, sink);
     EXPECT_FALSE(done && done->stale);
-    after_enqueue(job, done);
     results.push_back(done);
+    if (!done && done.error().code == ErrorCode::kQueuePaused) {
+      EXPECT_TRUE(paused().enqueue);
+      continue;
+    }
+    after_enqueue(job, done);
     if (!done || done->repeated) continue;
+    EXPECT_FALSE(paused().enqueue);
     made_.insert(done->id);
     if (!wanted.key.empty()) made_by_key_[wanted.key].insert(done->id);
     if (!job.unique_key.empty() && !job.replace) {
@@ -178,7 +186,9 @@ std::shared_ptr<const EndedParents> BrokerWorld::choose_parents(NewJob& job) {
   std::set<JobId> chosen;
   const std::size_t wanted = 1 + random(3);
   for (std::size_t i = 0; i < wanted && !known_.empty(); ++i) {
-    chosen.insert(any_known());
+    const JobId id = any_known();
+    if (!purges_asked_.contains(id)) chosen.insert(id);
+    parents_.insert(id);
   }
   job.depends_on.assign(chosen.begin(), chosen.end());
   if (chance(50)) job.on_parent_failure = api::ParentFailure::kRun;

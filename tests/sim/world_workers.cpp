@@ -16,6 +16,7 @@ void BrokerWorld::claim_something() {
   submit([=, this](Engine& engine, Now now, RecordSink& sink) -> Reply {
     const Result<ClaimGrant> grant = engine.claim(request, now, sink);
     EXPECT_TRUE(grant);
+    EXPECT_TRUE(drains_[worker].see(grant->drain)) << worker << ": a drain came or went";
     on_granted(*grant, worker);
     after_claim(*grant);
     const bool waits = waiter != 0 && grant->jobs.empty() && !grant->drain;
@@ -76,7 +77,13 @@ void BrokerWorld::hand_back(const ClaimGrant& grant) {
 // Whoever held one of these jobs must have lost it by now.
 void BrokerWorld::on_granted(const ClaimGrant& grant, const std::string& worker) {
   const Now now = clock_.now();
+  EXPECT_TRUE(grant.jobs.empty() || !paused().dispatch);
   for (const Granted& job : grant.jobs) {
+    const auto view = live(job.id);
+    ASSERT_TRUE(view);
+    EXPECT_TRUE(view->record.runs > 0 || !view->extras.expires_at ||
+                *view->extras.expires_at > now.wall)
+        << "started too late";
     const auto held = promises_.find(job.id);
     EXPECT_TRUE(held == promises_.end() || held->second.lease_until <= now.steady ||
                 held->second.times_out_at <= now.steady)
@@ -145,7 +152,10 @@ void BrokerWorld::settle_something(bool always_succeed) {
   submit([=, this](Engine& engine, Now now, RecordSink& sink) -> Reply {
     const Status status = engine.settle(SettleRequest(request), now, sink);
     if (status) promises_.erase(lease.job);
+    const auto job = live(lease.job);
+    const std::uint32_t runs_ended = status && job ? job->record.runs : 0;
     return [=, this] {
+      if (runs_ended > 0) known_[lease.job].runs_ended = runs_ended;
       if (!status || request.outcome != Outcome::kSucceeded) return;
       known_[lease.job].settled = true;
       known_[lease.job].has_follow_up = !request.follow_ups.empty();
