@@ -18,6 +18,9 @@ std::int64_t order_key(TimePoint ready_at, int priority, int aging_seconds) {
   return at - Duration{std::chrono::seconds{aging_seconds}}.count() * priority;
 }
 
+// A death makes room for one; a limit that was lowered for many, which nobody enqueues beside.
+constexpr std::size_t kRememberedMax = 1'000;
+
 template <typename Small>
 void count_up(Small& counter) {
   if (counter < std::numeric_limits<Small>::max()) ++counter;
@@ -427,6 +430,9 @@ void Engine::State::evict_dead(QueueState& queue, Now now, RecordSink& sink) {
     const Job& job = jobs[slot];
     // Somebody still has to read how a job with a source ended.
     if (job.extras->source && !job.acknowledged) continue;
+    if (queue.dead.size() <= limit + kRememberedMax) {
+      remember_as_parent(queue, slot, JobState::kDead, now);
+    }
     remove_dead(queue, slot, now, sink);
   }
 }

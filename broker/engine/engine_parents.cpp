@@ -56,7 +56,7 @@ Status Engine::State::check_parents(const QueueName& child, const NewJob& job,
                                     const Lookup& lookup) const {
   for (std::size_t i = 0; i < job.depends_on.size(); ++i) {
     const JobId id = job.depends_on[i];
-    if (knows_parent(child, id) || made_way.contains(id)) continue;
+    if (knows_parent(child, id) || just_left.contains(id)) continue;
     if (!lookup.parents) return Error{ErrorCode::kUnavailable, "the parents were not looked up"};
     const auto looked_up = lookup.parents->find(id);
     if (looked_up == lookup.parents->end()) {
@@ -84,9 +84,8 @@ ParentState& Engine::State::hold_parent(JobId id, const Lookup& lookup, RecordSi
     parent.queue = jobs[slot].queue;
     if (jobs[slot].state == JobState::kDead) parent.end = JobState::kDead;
   } else {
-    const auto replaced = made_way.find(id);
-    const EndedParent& ended =
-        replaced != made_way.end() ? *replaced->second : *lookup.parents->at(id);
+    const auto left = just_left.find(id);
+    const EndedParent& ended = left != just_left.end() ? *left->second : *lookup.parents->at(id);
     parent.queue = find_queue(ended.queue)->index;
     parent.end = ended.record.state;
     parent.kept = true;
@@ -166,6 +165,15 @@ void Engine::State::end_parent(JobId id, JobState end, bool kept) {
   parent.end = end;
   parent.kept = kept;
   if (!parent.waiting.empty()) to_release.push_back(id);
+}
+
+void Engine::State::remember_as_parent(const QueueState& queue, Slot slot, JobState end, Now now) {
+  auto ended = std::make_shared<EndedParent>();
+  ended->queue = queue.record.name;
+  ended->extras = std::make_unique<JobExtras>(*jobs[slot].extras);
+  ended->record = finished_record(queue, jobs[slot], end, now.wall, now);
+  ended->record.extras = ended->extras.get();
+  just_left[jobs[slot].id] = std::move(ended);
 }
 
 // A child leaves memory; the last one lets its parents' records go.

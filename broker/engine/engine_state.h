@@ -90,6 +90,8 @@ class Engine::State final : public EngineTables, public RecordVisitor {
   void fail_child(QueueState& queue, Slot slot, JobId parent, Now now, RecordSink& sink);
   void unblock(QueueState& queue, Slot slot, Now now, RecordSink& sink);
   void end_parent(JobId id, api::JobState end, bool kept);
+  // Before it leaves memory, for what is enqueued in the same step.
+  void remember_as_parent(const QueueState& queue, Slot slot, api::JobState end, Now now);
   void leave_parents(const Job& job, RecordSink& sink);
   bool release_children(Now now, std::size_t& steps, std::size_t steps_max, RecordSink& sink);
   void release_some(Now now, RecordSink& sink);

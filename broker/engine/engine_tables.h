@@ -48,7 +48,7 @@ struct EngineTables {
   std::deque<JobId> to_release;  // ended parents with children that wait
   std::vector<Slot> loaded_children;
   std::unordered_map<JobId, LoadedEnd> loaded_ends;
-  EndedParents made_way;  // in this step, to jobs that may depend on them
+  EndedParents just_left;  // memory, in a step whose next jobs may depend on them
 
   std::map<RedriveKey, RedriveRecord> redrives;
   std::set<std::pair<SteadyPoint, RedriveKey>> redrives_due;

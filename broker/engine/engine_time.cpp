@@ -209,7 +209,7 @@ Effects Engine::take_effects(Now now, RecordSink& sink) {
     s.look_at_flow(*s.queues[index], now);
     s.tell_deliverer(*s.queues[index], now);
   }
-  s.made_way.clear();
+  s.just_left.clear();
   s.to_look_at.clear();  // looking marks what it changed: that was this look
   if (s.signals_wanted) s.collect_signals(now);
   return std::exchange(s.effects, {});

@@ -24,13 +24,7 @@ std::optional<JobId> Engine::State::make_way(QueueState& queue, const NewJob& jo
   const JobId id = held->second;
   const Slot slot = jobs.find(id);
   if (jobs[slot].state == JobState::kRunning) return std::nullopt;
-  auto ended = std::make_shared<EndedParent>();
-  ended->queue = queue.record.name;
-  ended->extras = std::make_unique<JobExtras>(*jobs[slot].extras);
-  ended->record = finished_record(queue, jobs[slot], JobState::kCancelled, now.wall, now);
-  ended->record.cancel_requested = true;
-  ended->record.extras = ended->extras.get();
-  made_way[id] = std::move(ended);
+  remember_as_parent(queue, slot, JobState::kCancelled, now);
   cancel(queue, slot, now, sink);
   return id;
 }

@@ -350,5 +350,31 @@ TEST_F(ParentsTest, AParentWithASourceIsKeptForBoth) {
   EXPECT_EQ(kept_parents(), 0u);
 }
 
+// A batch is one step: what its first job pushes out is a parent of its second all the same.
+TEST_F(ParentsTest, ADeadLetterThatMakesRoomIsStillAParentInTheSameStep) {
+  api::QueueSpec spec;
+  spec.dead_letter.max_jobs = 1;
+  configure(spec);
+  configure({}, kReports);
+  const JobId elsewhere = try_enqueue({}, {}, kReports)->id;
+  const auto grant = engine_->claim({kReports, "w", "w-uid", 1}, now(), book_);
+  ASSERT_TRUE(engine_->settle(
+      {kReports, elsewhere, grant->claim, Outcome::kFailed, {}, exit_code(65), {}}, now(), book_));
+  const JobId dead = enqueue();
+  kill(dead);
+  const NewJob first = child_of({elsewhere}), second = child_of({dead});
+  ASSERT_FALSE(engine_->is_stale(kMail, first, {}) || engine_->is_stale(kMail, second, {}));
+  advance(1s);
+
+  const auto dies = try_enqueue(first);
+  const auto dies_too = try_enqueue(second);
+
+  ASSERT_TRUE(dies && dies_too);
+  EXPECT_FALSE(engine_->find(kMail, dead, now())) << "made room for the first";
+  EXPECT_FALSE(dies_too->stale);
+  EXPECT_EQ(state(dies_too->id), JobState::kDead);
+  EXPECT_EQ(view(dies_too->id).extras.error->reason, "ParentFailed");
+}
+
 }  // namespace
 }  // namespace sluice::broker::testing
