@@ -217,6 +217,61 @@ TEST_F(ClaimTest, DisruptionsAndReleasesNeverKill) {
   EXPECT_EQ(view(id).extras.history.size(), kHistoryRunsMax);
 }
 
+TEST_F(ClaimTest, AReleasedLostOrDisruptedJobKeepsItsOldPlace) {
+  const auto gone = [this](GoneCause cause) {
+    EXPECT_TRUE(engine_->worker_gone(kMail, "w", std::nullopt, cause, now(), book_));
+  };
+  const std::pair<const char*, std::function<void(const ClaimGrant&)>> ways[] = {
+      {"released",
+       [&](const ClaimGrant& grant) {
+         EXPECT_TRUE(settle(grant.jobs[0].id, grant.claim, Outcome::kReleased));
+       }},
+      {"lost", [&](const ClaimGrant&) { advance(30s); }},
+      {"disrupted", [&](const ClaimGrant&) { gone(GoneCause::kDisruption); }},
+      {"crashed", [&](const ClaimGrant&) { gone(GoneCause::kCrash); }},
+  };
+  for (const auto& [name, ends] : ways) {
+    SCOPED_TRACE(name);
+    const JobId first = enqueue();
+    advance(1s);
+    const JobId second = enqueue();
+    const ClaimGrant grant = claim("w");
+    ASSERT_EQ(grant.jobs.at(0).id, first);
+    advance(1s);
+    const JobId third = enqueue();
+
+    ends(grant);
+    restart();
+
+    for (const JobId next : {first, second, third}) {
+      const ClaimGrant again = claim("w");
+      ASSERT_EQ(again.jobs.at(0).id, next);
+      ASSERT_TRUE(settle(next, again.claim, Outcome::kSucceeded));
+    }
+  }
+}
+
+TEST_F(ClaimTest, AClockSetBackEndsNoLeaseAndStartsNothingAnew) {
+  const JobId running = enqueue();
+  const ClaimGrant grant = claim();
+  NewJob delayed;
+  delayed.delay = 10s;
+  const JobId later = enqueue(delayed);
+
+  clock_.jump_wall(-1h);
+  advance(29s);
+  EXPECT_EQ(state(running), JobState::kRunning);
+  EXPECT_EQ(claimed(), std::vector<JobId>{}) << "dates follow the wall clock";
+  const JobId younger = enqueue();
+  EXPECT_GT(younger, later) << "ids go on";
+  restart();
+
+  EXPECT_EQ(extend(running, grant.claim), api::LeaseStatus::kOk);
+  EXPECT_EQ(claimed(), std::vector{younger});
+  advance(1h);
+  EXPECT_EQ(state(later), JobState::kReady);
+}
+
 TEST_F(ClaimTest, ADrainedWorkerIsWokenAndGetsNoMore) {
   claim("w");
   engine_->wait_for_claim(1, request("w"));

@@ -36,6 +36,22 @@ TEST_F(EnqueueTest, AHigherPriorityGoesFirstAndAgeingLetsNobodyStarve) {
   EXPECT_EQ(claimed(), (std::vector{older_low, late_high}));
 }
 
+TEST_F(EnqueueTest, AChangedAgingCountsForLaterJobsOnly) {
+  NewJob low, middle;
+  low.priority = 0;
+  middle.priority = 5;
+  const JobId old_low = enqueue(low);
+  advance(1min);
+  const JobId before = enqueue(middle);  // worth five minutes
+  api::QueueSpec spec;
+  spec.aging_seconds = 1;
+  configure(spec);
+  restart();
+  const JobId after = enqueue(middle);  // worth five seconds
+
+  EXPECT_EQ(claimed(), (std::vector{before, old_low, after}));
+}
+
 TEST_F(EnqueueTest, AgingZeroIsStrictPriority) {
   api::QueueSpec spec;
   spec.aging_seconds = 0;

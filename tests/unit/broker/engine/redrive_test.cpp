@@ -43,6 +43,21 @@ TEST_F(RedriveTest, ResetsTheCountersAndKeepsTheHistory) {
   EXPECT_EQ(claimed(), std::vector{id});
 }
 
+TEST_F(RedriveTest, TakesExpiresAtAway) {
+  NewJob job;
+  job.expires_at = now().wall + 10s;
+  const JobId id = enqueue(job);
+  advance(10s);
+  ASSERT_EQ(view(id).extras.error->reason, "Expired");
+
+  ASSERT_EQ(redrive().redriven, 1u);
+
+  restart();
+  advance(1h);
+  EXPECT_FALSE(view(id).extras.expires_at);
+  EXPECT_EQ(claimed(), std::vector{id});
+}
+
 TEST_F(RedriveTest, ObeysItsFilterAsPurgeDoes) {
   const JobId data = make_dead(1)[0];
   advance(1s);

@@ -85,6 +85,21 @@ TEST_F(SettleTest, CancelOfARunningJobIsAnsweredToItsHeartbeat) {
   EXPECT_EQ(state(id), JobState::kCancelled) << "never retried";
 }
 
+TEST_F(SettleTest, ACancelledJobThatTheBrokerTimesOutIsCancelled) {
+  NewJob job;
+  job.timeout_seconds = 20;
+  const JobId id = enqueue(job);
+  const ClaimGrant grant = claim();
+  ASSERT_TRUE(engine_->cancel(kMail, id, now(), book_));
+  advance(20s);
+  ASSERT_EQ(extend(id, grant.claim), api::LeaseStatus::kCancelled);
+
+  advance(5s);
+
+  EXPECT_EQ(state(id), JobState::kCancelled);
+  EXPECT_EQ(settle(id, grant.claim, Outcome::kSucceeded).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(SettleTest, SuccessWinsOverCancel) {
   const JobId id = enqueue();
   const ClaimGrant grant = claim();
