@@ -28,7 +28,8 @@ api::QueueSpec BrokerWorld::usual_spec() {
   return spec;
 }
 
-BrokerWorld::BrokerWorld(std::uint64_t seed, const api::QueueSpec& spec) : rng_(seed) {
+BrokerWorld::BrokerWorld(std::uint64_t seed, const api::QueueSpec& spec)
+    : rng_(seed), is_set_back_(seed % 2 == 0) {
   boot();
   submit([&spec](Engine& engine, Now now, RecordSink& sink) -> Reply {
     EXPECT_TRUE(engine.configure({kQueue, spec, {}, {}}, now, sink));
@@ -209,6 +210,7 @@ void BrokerWorld::step() {
     case 12:
       clock_.advance(std::chrono::milliseconds{random(4'000)});
       if (chance(2)) clock_.jump_wall(std::chrono::minutes{random(20)});
+      if (is_set_back_ && chance(2)) clock_.jump_wall(-std::chrono::minutes{random(5)});
       return;
     case 13:
       return chance(4) ? crash(chance(50)) : commit();

@@ -73,10 +73,11 @@ class BrokerWorld {
   void submit(std::function<Reply(Engine&, Now, RecordSink&)> step);
   void run(std::function<Reply(Engine&, Now, RecordSink&)> step);  // though time has not passed
   void commit();
-
   void note_effects();
+  void forget_recent();
+  std::optional<StoredJob> stored(JobId id) const;
 
-  // Clients.
+  // Producers.
   void enqueue_something();
   void repeat_an_enqueue();
   Wanted new_wanted();
@@ -89,15 +90,23 @@ class BrokerWorld {
                                             std::optional<Uuid> group, Engine& engine, Now now,
                                             RecordSink& sink);
   void on_enqueued(const EnqueueRequest::Draft& draft, const Result<Enqueued>& done);
+
+  // Workers. A grant is told twice: when the engine makes it, and when its worker hears of it.
   void claim_something();
   void close_a_socket();
   void hand_back(const ClaimGrant& grant);
   void heartbeat();
   void settle_something(bool always_succeed);
+  HeldLease take_lease(std::size_t index);
+  void on_granted(const ClaimGrant& grant, const std::string& worker);
+  void deliver(const ClaimGrant& grant, const std::string& worker, bool is_open);
+  void on_claimed(const ClaimGrant& grant, const std::string& worker);
+
+  // People and the operator.
+  JobId any_known();
   void cancel_something();
   void redrive();
   void reschedule_something();
-  // The operator.
   void operate();
   void pause_or_resume(bool resume);
   void drain_or_not(const std::string& worker, bool drain);
@@ -106,13 +115,6 @@ class BrokerWorld {
   void send_a_tick();
   void acknowledge_something();
   Paused paused() { return {figures().paused_enqueue, figures().paused_dispatch}; }
-  void forget_recent();
-  JobId any_known();
-
-  // When the engine has handed out jobs, and when their worker hears of it.
-  void on_granted(const ClaimGrant& grant, const std::string& worker);
-  void deliver(const ClaimGrant& grant, const std::string& worker, bool is_open);
-  void on_claimed(const ClaimGrant& grant, const std::string& worker);
 
   // Listeners.
   void begin_to_listen();
@@ -121,7 +123,7 @@ class BrokerWorld {
   void watch_something();
   void poll_outcomes();
 
-  // Right after a start: whether what was told is true.
+  // Right after a start, or at the end: whether what was told is true.
   void check_told();
   void check_figures();
   void check_leases();
@@ -136,12 +138,11 @@ class BrokerWorld {
   void check_ticks();
   void check_redrives(bool done);
   void check_follow_ups();
-  std::optional<StoredJob> stored(JobId id) const;
-  HeldLease take_lease(std::size_t index);
 
   inline static const QueueName kQueue{"default", "sim"};
 
   std::mt19937_64 rng_;
+  const bool is_set_back_;  // the wall clock, now and then
   sluice::testing::ManualClock clock_;
   sluice::testing::MemoryDisk disk_;
   std::unique_ptr<Store> store_;

@@ -54,7 +54,8 @@ void BrokerWorld::check_messages() {
     if (!record) continue;
     const int messages = of_job[to_string(id)];
     const int ends = api::has_ended(record->state) ? 1 : 0;
-    if (redriven_.contains(id)) {
+    // A redrive under way takes what seems to have died before it was asked for.
+    if (redriven_.contains(id) || is_set_back_) {
       EXPECT_GE(messages, ends) << to_string(id);
     } else {
       EXPECT_EQ(messages, ends) << to_string(id);
