@@ -10,11 +10,18 @@ namespace {
 // Beyond the long poll's own wait, for a broker that is busy.
 constexpr std::chrono::seconds kClaimMargin{10};
 constexpr std::chrono::seconds kSettleTimeout{15};
+// Of a claim: a hundred payloads of a MiB, and the results of their parents.
+constexpr std::size_t kReplyBytesMax = std::size_t{256} * 1024 * 1024;
+
+http::ClientOptions with_room(http::ClientOptions options) {
+  options.response_bytes_max = kReplyBytesMax;
+  return options;
+}
 
 }  // namespace
 
 BrokerSession::BrokerSession(const WorkerIdentity& identity)
-    : identity_(identity), client_(identity.broker, identity.access) {}
+    : identity_(identity), client_(identity.broker, with_room(identity.access)) {}
 
 Result<std::string> BrokerSession::post(const std::string& call, std::string body,
                                         Duration timeout) {

@@ -29,8 +29,8 @@ bool has_parents(const Enqueueing& work);
 // namespace: `work.parents`. kTooLarge: their results together.
 Task<Status> look_up_parents(Call& call, Enqueueing& work);
 
-// {"parents": {id: result}} of a claim, in the order of the granted jobs; empty where a job depends
-// on none.
+// {id: result} of a claim, in the order of the granted jobs; empty where a job depends on none. Of
+// the first jobs only, and of one at least, where all would be too much for one reply.
 using ParentResults = std::vector<std::string>;
 Task<Result<ParentResults>> read_parent_results(Call& call, const ClaimGrant& grant);
 

@@ -71,23 +71,47 @@ Result<EndedParents> find_all(Store& store, const std::vector<QueueDirectory::Na
   return parents;
 }
 
-// Results by id; a parent whose result would be too much in sum stands without one.
+// Results by id, "" where there is none.
 using ResultMap = std::unordered_map<JobId, std::string>;
 
-Result<ResultMap> read_results(Store& store, const ClaimGrant& grant, TimePoint now) {
+Status read_results(Store& store, const Granted& job, TimePoint now, ResultMap& results) {
+  for (const GrantedParent& parent : job.parents) {
+    if (!parent.queue || results.contains(parent.id)) continue;
+    auto found = store.find(*parent.queue, parent.id, now);
+    if (!found) return std::move(found).error();
+    if (*found) results.emplace(parent.id, std::move((*found)->result_json));
+  }
+  return Ok{};
+}
+
+std::string to_text(const Granted& job, const ResultMap& results) {
+  std::string text;
+  if (job.parents.empty()) return text;
+  JsonWriter json(text);
+  json.begin_object();
+  for (const GrantedParent& parent : job.parents) {
+    const auto result = results.find(parent.id);
+    const bool known = result != results.end() && !result->second.empty();
+    json.key(to_string(parent.id)).raw(known ? std::string_view{result->second} : "null");
+  }
+  json.end_object();
+  return text;
+}
+
+// Stops before the first job that would be too much, but never before one: none goes without its
+// parents' results.
+Result<ParentResults> read_as_many_as_fit(Store& store, const ClaimGrant& grant, TimePoint now) {
   ResultMap results;
+  ParentResults texts;
   std::size_t bytes = 0;
   for (const Granted& job : grant.jobs) {
-    for (const GrantedParent& parent : job.parents) {
-      if (!parent.queue || results.contains(parent.id)) continue;
-      auto found = store.find(*parent.queue, parent.id, now);
-      if (!found) return std::move(found).error();
-      if (!*found || bytes + (*found)->result_json.size() > limits::kParentResultBytesMax) continue;
-      bytes += (*found)->result_json.size();
-      results.emplace(parent.id, std::move((*found)->result_json));
-    }
+    if (Status read = read_results(store, job, now, results); !read) return std::move(read).error();
+    std::string text = to_text(job, results);
+    bytes += text.size();
+    if (bytes > limits::kParentResultBytesMax && !texts.empty()) break;
+    texts.push_back(std::move(text));
   }
-  return results;
+  return texts;
 }
 
 }  // namespace
@@ -121,25 +145,11 @@ Task<Status> look_up_parents(Call& call, Enqueueing& work) {
 Task<Result<ParentResults>> read_parent_results(Call& call, const ClaimGrant& grant) {
   const bool any = std::any_of(grant.jobs.begin(), grant.jobs.end(),
                                [](const Granted& job) { return !job.parents.empty(); });
-  ParentResults texts(grant.jobs.size());
-  if (!any) co_return texts;
+  if (!any) co_return ParentResults(grant.jobs.size());
   Services& services = call.services;
-  const auto results = co_await on_reader(services.readers, [&services, &grant] {
-    return read_results(services.store, grant, services.clock.now().wall);
+  co_return co_await on_reader(services.readers, [&services, &grant] {
+    return read_as_many_as_fit(services.store, grant, services.clock.now().wall);
   });
-  if (!results) co_return results.error();
-  for (std::size_t i = 0; i < grant.jobs.size(); ++i) {
-    if (grant.jobs[i].parents.empty()) continue;
-    JsonWriter json(texts[i]);
-    json.begin_object();
-    for (const GrantedParent& parent : grant.jobs[i].parents) {
-      const auto result = results->find(parent.id);
-      const bool known = result != results->end() && !result->second.empty();
-      json.key(to_string(parent.id)).raw(known ? std::string_view{result->second} : "null");
-    }
-    json.end_object();
-  }
-  co_return texts;
 }
 
 }  // namespace sluice::broker

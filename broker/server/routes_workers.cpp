@@ -63,6 +63,25 @@ void hand_back(Services& services, const QueueName& queue, ClaimNumber claim) {
       [] {});
 }
 
+// The jobs of a grant from `first` on, which did not fit its reply: the next claim gets them.
+void release_from(Services& services, const QueueName& queue, const ClaimGrant& grant,
+                  std::size_t first) {
+  if (first >= grant.jobs.size()) return;
+  std::vector<JobId> ids;
+  for (std::size_t i = first; i < grant.jobs.size(); ++i) ids.push_back(grant.jobs[i].id);
+  services.loop.submit(
+      [queue, ids = std::move(ids), claim = grant.claim](Engine& engine, Now now,
+                                                         RecordSink& sink) {
+        for (const JobId id : ids) {
+          SettleRequest release{.queue = queue, .id = id, .claim = claim};
+          release.outcome = api::Outcome::kReleased;
+          // Refused only where the lease is gone, and with it what was to be given back.
+          [[maybe_unused]] const Status done = engine.settle(std::move(release), now, sink);
+        }
+      },
+      [] {});
+}
+
 Task<Result<std::vector<std::optional<Body>>>> read_bodies(Call& call, const ClaimGrant& grant) {
   std::vector<JobId> ids;
   ids.reserve(grant.jobs.size());
@@ -78,7 +97,7 @@ void write_claim(std::string& out, const ClaimGrant& grant,
                  const std::vector<std::optional<Body>>& bodies, const ParentResults& parents) {
   JsonWriter json(out);
   json.begin_object().key("jobs").begin_array();
-  for (std::size_t i = 0; i < grant.jobs.size(); ++i) {
+  for (std::size_t i = 0; i < parents.size(); ++i) {
     // A body that is gone is of a job that was purged since: its lease is gone too.
     if (bodies[i]) write_claimed(json, {grant, grant.jobs[i], *bodies[i], parents[i]});
   }
@@ -229,6 +248,7 @@ Task<Response> claim(Call& call) {
     hand_back(services, queue, grant->claim);
     co_return refuse(call, parents.error());
   }
+  release_from(services, queue, *grant, parents->size());
   Response response;
   write_claim(response.body, *grant, *bodies, *parents);
   if (!grant->jobs.empty()) {

@@ -1,6 +1,8 @@
 // Jobs that wait for others, over a real broker's HTTP (SURVIVAL 29).
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/integration/broker_fixture.h"
 #include "tests/support/eventually.h"
 
@@ -37,6 +39,31 @@ TEST_F(BrokerParents, AChildRunsAfterItsParentsAndGetsTheirResults) {
   Json job = api_.job(child.body["id"]).body;
   EXPECT_EQ(job["dependsOn"], Json({a, b}));
   EXPECT_EQ(job["onParentFailure"], "Dead");
+}
+
+TEST_F(BrokerParents, ResultsThatAreTooMuchForOneClaimComeWithTheNext) {
+  ASSERT_EQ(api_.put_queue({{"payload", {{"maxResultBytes", 1'048'576}}}}).status, 200);
+  const std::string result(1'000'000, 'x');
+  const std::string parent = api_.enqueue_payload("parent");
+  succeed_next(result);
+  Json jobs = Json::array();
+  for (int i = 0; i < 80; ++i) jobs.push_back({{"payload", i}, {"dependsOn", {parent}}});
+  ASSERT_EQ(api_.post("/jobs:batch", Json{{"jobs", jobs}}.dump()).status, 202);
+
+  std::set<int> claimed;
+  int claims = 0;
+  for (; claimed.size() < 80 && claims < 10; ++claims) {
+    Reply reply = api_.claim("w", 100, 5);
+    ASSERT_EQ(reply.status, 200) << reply.text;
+    for (Json& job : reply.body["jobs"]) {
+      EXPECT_TRUE(job["parents"][parent] == result);
+      claimed.insert(job["payload"].get<int>());
+    }
+  }
+
+  EXPECT_EQ(claimed.size(), 80u);
+  EXPECT_EQ(claims, 2);
+  EXPECT_EQ(api_.figures()["running"], 80);
 }
 
 TEST_F(BrokerParents, FanInAcrossQueuesOfTheNamespace) {
