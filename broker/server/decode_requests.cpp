@@ -213,7 +213,9 @@ constexpr Member<SettleDraft> kSettlementMembers[] = {
     {"enqueue",
      [](JsonView value, SettleDraft& draft) {
        return read_elements(value, limits::kFollowUpsMax, [&](JsonView element) -> Status {
-         auto follow_up = decode_follow_up(element, draft.queue, draft.unknown);
+         // What a handler's author misspelled is told, whatever the worker that passes it on
+         // speaks.
+         auto follow_up = decode_follow_up(element, draft.queue, UnknownMembers::kRefuse);
          if (!follow_up) return std::move(follow_up).error();
          draft.request.follow_ups.push_back(*std::move(follow_up));
          return Ok{};
