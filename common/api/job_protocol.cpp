@@ -34,6 +34,16 @@ json to_json(const LeaseReport& report) {
   return object;
 }
 
+std::string array_text(const std::vector<std::string>& items) {
+  std::string list = "[";
+  for (const std::string& item : items) {
+    if (list.size() > 1) list += ',';
+    list += item;
+  }
+  list += ']';
+  return list;
+}
+
 std::string settlement_text(const Settlement& settlement) {
   json object{{"id", settlement.id},
               {"lease", settlement.lease},
@@ -41,8 +51,11 @@ std::string settlement_text(const Settlement& settlement) {
   if (settlement.error) object["error"] = to_json(*settlement.error);
   if (settlement.retry_after_seconds) object["retryAfterSeconds"] = *settlement.retry_after_seconds;
   std::string text = dump(object);
-  if (settlement.result_json.empty()) return text;
-  return with_member(std::move(text), "result", settlement.result_json);
+  if (!settlement.result_json.empty()) {
+    text = with_member(std::move(text), "result", settlement.result_json);
+  }
+  if (settlement.follow_ups.empty()) return text;
+  return with_member(std::move(text), "enqueue", array_text(settlement.follow_ups));
 }
 
 ClaimedJob read_claimed(ReplyReader& reader) {
@@ -179,13 +192,10 @@ std::string encode(const ExtendRequest& request) {
 
 std::string encode_settle_request(std::string_view worker,
                                   const std::vector<Settlement>& settlements) {
-  std::string list = "[";
-  for (const Settlement& settlement : settlements) {
-    if (list.size() > 1) list += ',';
-    list += settlement_text(settlement);
-  }
-  list += ']';
-  return with_member(dump(json{{"worker", worker}}), "settlements", list);
+  std::vector<std::string> texts;
+  texts.reserve(settlements.size());
+  for (const Settlement& settlement : settlements) texts.push_back(settlement_text(settlement));
+  return with_member(dump(json{{"worker", worker}}), "settlements", array_text(texts));
 }
 
 Result<ClaimReply> decode_claim_reply(std::string_view text) {
@@ -207,6 +217,8 @@ Result<ClaimReply> decode_claim_reply(std::string_view text) {
                    .field = "payload"};
     }
     reply.jobs[i].payload = *payload;
+    const auto parents = member_text(items[i], "parents");
+    if (parents && parents->starts_with('{')) reply.jobs[i].parents_json = *parents;
   }
   return reply;
 }
@@ -240,6 +252,7 @@ Result<SettleReply> decode_settle_reply(std::string_view text) {
         problem->read("status", one.status);
         problem->read("title", one.problem);
         problem->read("detail", one.problem);
+        problem->read("field", one.field);
       } else {
         std::string word;
         item.read("status", word);

@@ -27,7 +27,7 @@ std::string_view to_string(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view text);
 
 // Why a run failed. `reason` is one CamelCase word: ExitCode, Signal, OOMKilled, Timeout,
-// ResultTooLarge, HandlerNotFound, LeaseLost, Expired, HttpStatus…
+// ResultTooLarge, BadFollowUp, LeaseLost, Expired, HttpStatus… (docs/errors.md).
 struct RunError {
   std::string reason;
   std::string message;
@@ -41,7 +41,8 @@ struct ClaimedJob {
   std::string id;
   std::string lease;  // opaque
   int attempt = 1;
-  std::string payload;  // JSON text, the producer's bytes
+  std::string payload;              // JSON text, the producer's bytes
+  std::string parents_json = "{}";  // JSON text {id: result} of the jobs it depends on, as settled
   int lease_seconds = 30;
   int timeout_seconds = 300;
   std::string deadline;  // RFC 3339
@@ -87,7 +88,8 @@ struct Settlement {
   std::string id;
   std::string lease;
   Outcome outcome = Outcome::kSucceeded;
-  std::string result_json;  // JSON text; empty is none
+  std::string result_json;              // JSON text; empty is none
+  std::vector<std::string> follow_ups;  // JSON texts, jobs to enqueue; only with kSucceeded
   std::optional<RunError> error;
   std::optional<int> retry_after_seconds;
 };
@@ -96,7 +98,8 @@ struct SettleReply {
   struct One {
     std::string id;
     int status = 200;     // 200 is ok; otherwise the problem's status
-    std::string problem;  // its detail, for the log
+    std::string problem;  // its detail
+    std::string field;    // what it is about: "result", "enqueue[2].payload"
   };
   std::vector<One> results;
 };

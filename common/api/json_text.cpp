@@ -68,13 +68,25 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
-// Whether a key's text, in its quotes, is `name`.
-bool is_key(std::string_view quoted, std::string_view name) {
+// A key from its text, which is in quotes.
+std::string key_of(std::string_view quoted) {
   if (quoted.find('\\') == std::string_view::npos) {
-    return quoted.size() == name.size() + 2 && quoted.substr(1, name.size()) == name;
+    return std::string(quoted.substr(1, quoted.size() - 2));
   }
   const json key = json::parse(quoted, nullptr, /*allow_exceptions=*/false);
-  return key.is_string() && key.get_ref<const std::string&>() == name;
+  return key.is_string() ? key.get<std::string>() : std::string{};
+}
+
+// Calls take(quoted key, value) for each member.
+template <typename Take>
+void each_member(std::string_view object, const Take& take) {
+  Scanner scanner(object);
+  if (!scanner.take('{')) return;
+  do {
+    const std::string_view key = scanner.value();
+    if (!scanner.take(':')) return;  // an empty object
+    take(key, scanner.value());
+  } while (scanner.take(','));
 }
 
 }  // namespace
@@ -95,16 +107,19 @@ std::string with_member(std::string object, std::string_view name, std::string_v
 }
 
 std::optional<std::string_view> member_text(std::string_view object, std::string_view name) {
-  Scanner scanner(object);
-  if (!scanner.take('{')) return std::nullopt;
   std::optional<std::string_view> found;
-  do {
-    const std::string_view key = scanner.value();
-    if (!scanner.take(':')) break;  // an empty object
-    const std::string_view value = scanner.value();
-    if (is_key(key, name)) found = value;
-  } while (scanner.take(','));
+  each_member(object, [&](std::string_view key, std::string_view value) {
+    if (key_of(key) == name) found = value;
+  });
   return found;
+}
+
+std::vector<std::pair<std::string, std::string_view>> member_texts(std::string_view object) {
+  std::vector<std::pair<std::string, std::string_view>> members;
+  each_member(object, [&](std::string_view key, std::string_view value) {
+    members.emplace_back(key_of(key), value);
+  });
+  return members;
 }
 
 std::vector<std::string_view> item_texts(std::string_view array) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::api {
@@ -16,10 +17,11 @@ std::string dump(const nlohmann::json& value);
 // for byte.
 std::string with_member(std::string object, std::string_view name, std::string_view value_json);
 
-// The bytes of a member's value as they stand in `object`, or of each item of `array`. A parser has
-// already found the text to be valid JSON; of members that are there twice the last counts, as the
-// parser has it.
+// The bytes of a member's value as they stand in `object`, of each member, or of each item of
+// `array`. A parser has already found the text to be valid JSON; of members that are there twice
+// the last counts, as the parser has it.
 std::optional<std::string_view> member_text(std::string_view object, std::string_view name);
+std::vector<std::pair<std::string, std::string_view>> member_texts(std::string_view object);
 std::vector<std::string_view> item_texts(std::string_view array);
 
 }  // namespace sluice::api

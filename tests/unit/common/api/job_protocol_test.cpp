@@ -71,6 +71,7 @@ RC_GTEST_PROP(MemberText, NoTextCrashesIt, ()) {
       *rc::gen::container<std::string>(rc::gen::elementOf(std::string("{}[]:,\"\\ a1")));
 
   member_text(text, "a");
+  member_texts(text);
   item_texts(text);
 }
 
@@ -78,6 +79,34 @@ TEST(MemberText, EscapedKeysAndTheLastOfTwo) {
   EXPECT_EQ(member_text(R"({"\u0061":1,"b":2,"a":3})", "a"), "3");
   EXPECT_EQ(member_text(R"({"\u0061":1,"b":2})", "a"), "1");
   EXPECT_EQ(member_text("{}", "a"), std::nullopt);
+}
+
+TEST(MemberTexts, NamesAndBytesOfEachMember) {
+  using Members = std::vector<std::pair<std::string, std::string_view>>;
+  EXPECT_EQ(member_texts(R"({"\u0061": [1, 2] , "b":"}", "b":1.0})"),
+            (Members{{"a", "[1, 2]"}, {"b", R"("}")"}, {"b", "1.0"}}));
+  EXPECT_TRUE(member_texts("{}").empty());
+}
+
+TEST(ClaimReply, ParentsResultsAreTheBytesThatWereSettled) {
+  const auto reply = decode_claim_reply(
+      R"({"jobs":[{"id":"a","lease":"l","payload":1,"parents":{"p": 1.0e2}},
+                  {"id":"b","lease":"m","payload":1}]})");
+
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->jobs[0].parents_json, R"({"p": 1.0e2})");
+  EXPECT_EQ(reply->jobs[1].parents_json, "{}");
+}
+
+TEST(SettleRequest, FollowUpJobsAreEmbeddedByteForByte) {
+  const std::string text =
+      encode_settle_request("w", {{.id = "a",
+                                   .lease = "l",
+                                   .result_json = "1",
+                                   .follow_ups = {R"({"payload": 1.0})", R"({"payload":2})"}}});
+
+  EXPECT_NE(text.find(R"("result":1,"enqueue":[{"payload": 1.0},{"payload":2}]})"),
+            std::string::npos);
 }
 
 TEST(SettleRequest, ResultIsEmbeddedByteForByte) {
@@ -130,12 +159,13 @@ TEST(ExtendReply, KnowsThreeStatuses) {
 
 TEST(SettleReply, TellsOkFromProblems) {
   const auto reply = decode_settle_reply(
-      R"({"results":[{"id":"a","status":"ok"},{"id":"b","error":{"status":409,"detail":"stale lease"}}]})");
+      R"({"results":[{"id":"a","status":"ok"},{"id":"b","error":{"status":409,"detail":"stale lease","field":"x"}}]})");
 
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->results[0].status, 200);
   EXPECT_EQ(reply->results[1].status, 409);
   EXPECT_EQ(reply->results[1].problem, "stale lease");
+  EXPECT_EQ(reply->results[1].field, "x");
 }
 
 TEST(QueueSignal, ReadsWhatTheBrokerWrites) {
