@@ -143,6 +143,7 @@ void HandlerLoop::begin(api::ClaimedJob job) {
        .argv = settings_.command.argv,
        .environment = handler_environment(settings_.environment, settings_.queue, job),
        .input = job.payload,
+       .parents = job.parents_json,
        // One more than may be kept, so that a newline after the largest result is no fault.
        .output_bytes_max = settings_.result_bytes_max + 1});
   if (!process) {
@@ -153,7 +154,8 @@ void HandlerLoop::begin(api::ClaimedJob job) {
     return;
   }
   try_again_backoff_.reset();
-  job.payload = {};  // the handler has its copy
+  job.payload = {};  // the handler has its copies
+  job.parents_json = {};
   log_debug("handler started", {{"job", job.id}, {"attempt", job.attempt}});
   const std::string id = job.id;
   const SteadyPoint timeout_at =

@@ -8,39 +8,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "worker/broker_json.h"
 #include "worker/text.h"
 
 namespace sluice::worker {
 namespace {
-
-using nlohmann::json;
-
-// Accepts what the broker accepts (BROKER.md §3): whole numbers fit 64 bits, and the depth leaves
-// room for the settlement around it.
-class BrokerJson : public json::json_sax_t {
- public:
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t& text) override {
-    return text.find_first_of(".eE") != string_t::npos;
-  }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return ++depth_ <= kDepthMax; }
-  bool key(string_t&) override { return true; }
-  bool end_object() override { return --depth_ >= 0; }
-  bool start_array(std::size_t) override { return ++depth_ <= kDepthMax; }
-  bool end_array() override { return --depth_ >= 0; }
-  bool parse_error(std::size_t, const std::string&, const json::exception&) override {
-    return false;
-  }
-
- private:
-  static constexpr int kDepthMax = 100;
-  int depth_ = 0;
-};
 
 std::string signal_name(int signal) {
   const char* const name = sigabbrev_np(signal);
@@ -55,6 +27,17 @@ RunOutcome failed(std::string reason, std::string message, std::optional<int> ex
   return {.outcome = api::Outcome::kFailed,
           .error = api::RunError{
               .reason = std::move(reason), .message = std::move(message), .exit_code = exit_code}};
+}
+
+RunOutcome judge_success(const HandlerExit& exit, std::size_t result_bytes_max) {
+  std::string result = exit.output_cut ? "" : result_of_output(exit.output);
+  if (exit.output_cut || result.size() > result_bytes_max) {
+    return result_too_large(result_bytes_max);
+  }
+  if (exit.follow_ups_cut) return bad_follow_up(too_many_follow_up_bytes());
+  auto follow_ups = parse_follow_up_lines(exit.follow_ups);
+  if (!follow_ups) return bad_follow_up(std::move(follow_ups).error().message);
+  return {.result_json = std::move(result), .follow_ups = *std::move(follow_ups)};
 }
 
 RunOutcome judge_failure(const HandlerExit& exit) {
@@ -78,17 +61,20 @@ RunOutcome judge_failure(const HandlerExit& exit) {
 std::string result_of_output(std::string_view output) {
   const std::string_view text = trimmed(output);
   if (text.empty()) return "null";
-  BrokerJson check;
-  if (json::sax_parse(text, &check)) return std::string(text);
+  if (!fault_for_broker(text)) return std::string(text);
   // Only the newline that `echo` adds goes; other blanks may mean something in plain text.
   if (output.ends_with('\n')) output.remove_suffix(1);
   if (output.ends_with('\r')) output.remove_suffix(1);
-  return json(valid_utf8(output)).dump();
+  return nlohmann::json(valid_utf8(output)).dump();
 }
 
 RunOutcome result_too_large(std::size_t result_bytes_max) {
   return failed("ResultTooLarge",
                 "the result is over " + std::to_string(result_bytes_max) + " bytes");
+}
+
+RunOutcome bad_follow_up(std::string message) {
+  return failed("BadFollowUp", std::move(message));
 }
 
 std::optional<RunOutcome> judge(const HandlerExit& exit, int timeout_seconds,
@@ -100,11 +86,7 @@ std::optional<RunOutcome> judge(const HandlerExit& exit, int timeout_seconds,
   }
   // A handler that used the time between SIGTERM and SIGKILL to finish has succeeded.
   if (WIFEXITED(exit.wait_status) && WEXITSTATUS(exit.wait_status) == 0) {
-    std::string result = exit.output_cut ? "" : result_of_output(exit.output);
-    if (exit.output_cut || result.size() > result_bytes_max) {
-      return result_too_large(result_bytes_max);
-    }
-    return RunOutcome{.result_json = std::move(result)};
+    return judge_success(exit, result_bytes_max);
   }
   if (exit.stopped_by == StopCause::kCancelled) {
     return failed("Cancelled", with_tail("cancelled", exit.error_tail));

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr int kReadsPerPump = 16;  // of one pipe, so that a chatty handler leaves time for others
-constexpr int kProgressDescriptor = 3;
+constexpr std::size_t kHandlerDescriptors = 6;  // 0 to 2, progress, parents, follow-up jobs
 // The ends a handler gets are moved above the numbers they are copied to.
 constexpr int kFirstFreeDescriptor = 10;
 
@@ -52,9 +52,9 @@ Result<Pipe> make_pipe() {
   return pipe;
 }
 
-// The whole input in a file in memory: a handler that reads late, in part or never stalls nobody.
-Result<Descriptor> make_input(std::string_view bytes) {
-  const Descriptor made(memfd_create("sluice-payload", MFD_CLOEXEC));
+// The whole text in a file in memory: a handler that reads late, in part or never stalls nobody.
+Result<Descriptor> make_input(const char* name, std::string_view bytes, int seals = 0) {
+  const Descriptor made(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!made.is_open()) return shortage("memfd_create");
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t count = write(made.get(), bytes.data() + done, bytes.size() - done);
@@ -63,6 +63,7 @@ Result<Descriptor> make_input(std::string_view bytes) {
     done += static_cast<std::size_t>(count);
   }
   if (lseek(made.get(), 0, SEEK_SET) != 0) return shortage("memfd");
+  if (seals != 0 && fcntl(made.get(), F_ADD_SEALS, seals) != 0) return shortage("memfd");
   const int moved = fcntl(made.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor);
   if (moved < 0) return shortage("memfd");
   return Descriptor(moved);
@@ -77,17 +78,18 @@ std::vector<char*> c_strings(const std::vector<std::string>& texts) {
 }
 
 // Returns 0 or the error's number.
-int spawn(const HandlerProcess::Start& start, const std::array<int, 4>& descriptors, pid_t& pid) {
+int spawn(const HandlerProcess::Start& start,
+          const std::array<int, kHandlerDescriptors>& descriptors, pid_t& pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   CHECK(posix_spawn_file_actions_init(&actions) == 0);
   CHECK(posix_spawnattr_init(&attributes) == 0);
-  for (int target = 0; target <= kProgressDescriptor; ++target) {
-    CHECK(posix_spawn_file_actions_adddup2(&actions, descriptors[static_cast<std::size_t>(target)],
-                                           target) == 0);
+  int target = 0;
+  for (const int descriptor : descriptors) {
+    CHECK(posix_spawn_file_actions_adddup2(&actions, descriptor, target++) == 0);
   }
   // Also what the worker itself inherited without close-on-exec.
-  CHECK(posix_spawn_file_actions_addclosefrom_np(&actions, kProgressDescriptor + 1) == 0);
+  CHECK(posix_spawn_file_actions_addclosefrom_np(&actions, target) == 0);
   // The worker blocks signals and may ignore some; a handler begins as if started from a shell.
   sigset_t none;
   sigset_t all;
@@ -127,30 +129,36 @@ void Descriptor::reset() {
 }
 
 Result<std::unique_ptr<HandlerProcess>> HandlerProcess::start(const Start& start) {
-  auto input = make_input(start.input);
+  auto input = make_input("sluice-payload", start.input);
   if (!input) return std::move(input).error();
+  auto parents = make_input("sluice-parents", start.parents,
+                            F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+  if (!parents) return std::move(parents).error();
   auto output = make_pipe();
   if (!output) return std::move(output).error();
   auto error = make_pipe();
   if (!error) return std::move(error).error();
   auto progress = make_pipe();
   if (!progress) return std::move(progress).error();
+  auto follow_ups = make_pipe();
+  if (!follow_ups) return std::move(follow_ups).error();
 
   pid_t pid = -1;
-  const int failure = spawn(
-      start,
-      {input->get(), output->write_end.get(), error->write_end.get(), progress->write_end.get()},
-      pid);
+  const int failure =
+      spawn(start,
+            {input->get(), output->write_end.get(), error->write_end.get(),
+             progress->write_end.get(), parents->get(), follow_ups->write_end.get()},
+            pid);
   if (failure != 0) return system_error(start.program, failure);
 
-  std::unique_ptr<HandlerProcess> process(new HandlerProcess);
+  std::unique_ptr<HandlerProcess> process(new HandlerProcess(start.output_bytes_max));
   process->pid_ = pid;
   process->exit_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process->exit_.is_open()) return shortage("pidfd_open");
   process->output_pipe_ = std::move(output->read_end);
   process->error_pipe_ = std::move(error->read_end);
   process->progress_pipe_ = std::move(progress->read_end);
-  process->output_bytes_max_ = start.output_bytes_max;
+  process->follow_up_pipe_ = std::move(follow_ups->read_end);
   return process;
 }
 
@@ -162,7 +170,8 @@ HandlerProcess::~HandlerProcess() {
 }
 
 void HandlerProcess::add_poll(std::vector<pollfd>& polled) const {
-  for (const Descriptor* one : {&exit_, &output_pipe_, &error_pipe_, &progress_pipe_}) {
+  for (const Descriptor* one :
+       {&exit_, &output_pipe_, &error_pipe_, &progress_pipe_, &follow_up_pipe_}) {
     if (one->is_open()) polled.push_back({one->get(), POLLIN, 0});
   }
 }
@@ -183,16 +192,11 @@ bool HandlerProcess::read_from(Descriptor& pipe, void (HandlerProcess::*take)(st
   return pipe.is_open();
 }
 
-void HandlerProcess::take_output(std::string_view bytes) {
-  const std::size_t room = output_bytes_max_ - output_.size();
-  output_cut_ = output_cut_ || bytes.size() > room;
-  output_.append(bytes.substr(0, room));
-}
-
 void HandlerProcess::pump() {
   read_from(output_pipe_, &HandlerProcess::take_output);
   read_from(error_pipe_, &HandlerProcess::take_error);
   read_from(progress_pipe_, &HandlerProcess::take_progress_bytes);
+  read_from(follow_up_pipe_, &HandlerProcess::take_follow_ups);
 }
 
 void HandlerProcess::signal(int number) const {
@@ -216,9 +220,15 @@ HandlerExit HandlerProcess::finish() {
   // What was written before the end is in the pipes. A process that left the group may hold them
   // open, so their end is not waited for.
   pump();
-  exit.output = std::move(output_);
-  exit.output_cut = output_cut_;
+  while (read_from(output_pipe_, &HandlerProcess::take_output) && !output_.is_cut()) {
+  }
+  while (read_from(follow_up_pipe_, &HandlerProcess::take_follow_ups) && !follow_ups_.is_cut()) {
+  }
+  exit.output_cut = output_.is_cut();
+  exit.output = output_.take();
   exit.error_tail = error_tail_.text();
+  exit.follow_ups_cut = follow_ups_.is_cut();
+  exit.follow_ups = follow_ups_.take();
   return exit;
 }
 

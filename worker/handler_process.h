@@ -13,6 +13,7 @@
 
 #include "common/api/job_protocol.h"
 #include "common/base/result.h"
+#include "worker/follow_ups.h"
 #include "worker/handler_outcome.h"
 #include "worker/progress_line.h"
 #include "worker/text.h"
@@ -38,8 +39,8 @@ class Descriptor {
 };
 
 // Nothing here blocks: the owner polls the descriptors, calls pump() when one is ready, and
-// finish() once has_exited(). Output beyond the bounds is read and dropped, so that no handler
-// stalls on a full pipe.
+// finish() once has_exited(). What it writes beyond the bounds is read and dropped, so that no
+// handler stalls on a full pipe.
 //
 // Threads: belongs to one thread.
 class HandlerProcess {
@@ -48,7 +49,8 @@ class HandlerProcess {
     std::string program;
     std::vector<std::string> argv;
     std::vector<std::string> environment;
-    std::string_view input;  // what it reads on standard input
+    std::string_view input;           // what it reads on standard input
+    std::string_view parents = "{}";  // and on descriptor 4
     std::size_t output_bytes_max = 64 * 1024;
   };
 
@@ -79,24 +81,25 @@ class HandlerProcess {
   HandlerExit finish();
 
  private:
-  HandlerProcess() = default;
+  explicit HandlerProcess(std::size_t output_bytes_max) : output_(output_bytes_max) {}
 
   // True when there may be more at once.
   bool read_from(Descriptor& pipe, void (HandlerProcess::*take)(std::string_view));
-  void take_output(std::string_view bytes);
+  void take_output(std::string_view bytes) { output_.feed(bytes); }
   void take_error(std::string_view bytes) { error_tail_.feed(bytes); }
   void take_progress_bytes(std::string_view bytes) { progress_.feed(bytes); }
+  void take_follow_ups(std::string_view bytes) { follow_ups_.feed(bytes); }
 
   pid_t pid_ = -1;   // also the group's id; -1 once collected
   Descriptor exit_;  // a pidfd: readable once the process has ended
   Descriptor output_pipe_;
   Descriptor error_pipe_;
   Descriptor progress_pipe_;
-  std::size_t output_bytes_max_ = 0;
-  std::string output_;
-  bool output_cut_ = false;
+  Descriptor follow_up_pipe_;
+  HeadBuffer output_;
   TailBuffer error_tail_;
   ProgressStream progress_;
+  HeadBuffer follow_ups_{kFollowUpBytesMax};
 };
 
 }  // namespace sluice::worker

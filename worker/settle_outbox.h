@@ -30,8 +30,9 @@ class SettleOutbox {
   static constexpr std::size_t kBatchMax = 100;
   static constexpr std::size_t kBatchBytesMax = 4 * 1024 * 1024;
 
-  // A result that the broker finds too large becomes ResultTooLarge with `result_bytes_max` in the
-  // message.
+  // What the handler left and the broker will not take makes the run a failure: a result becomes
+  // ResultTooLarge, with `result_bytes_max` in the message, or ResultRefused, a follow-up job
+  // FollowUpRefused with what the broker says of it.
   explicit SettleOutbox(std::size_t result_bytes_max) : result_bytes_max_(result_bytes_max) {}
 
   void add(api::Settlement settlement) { waiting_.push_back(std::move(settlement)); }
@@ -48,11 +49,11 @@ class SettleOutbox {
   // Whether a request that failed with `code` is worth sending again as it is.
   static bool may_succeed_later(ErrorCode code);
 
-  // The broker refused the request itself with `code`.
-  std::vector<SettleVerdict> refused(const std::vector<api::Settlement>& batch, ErrorCode code);
+  // The broker refused the request itself.
+  std::vector<SettleVerdict> refused(const std::vector<api::Settlement>& batch, const Error& error);
 
  private:
-  SettleVerdict apply(const api::Settlement& told, int status);
+  SettleVerdict apply(const api::Settlement& told, const api::SettleReply::One& answer);
 
   std::size_t result_bytes_max_;
   std::deque<api::Settlement> waiting_;

@@ -47,6 +47,12 @@ std::string valid_utf8(std::string_view text) {
   return valid;
 }
 
+void HeadBuffer::feed(std::string_view bytes) {
+  const std::size_t room = bytes_max_ - kept_.size();
+  cut_ = cut_ || bytes.size() > room;
+  kept_.append(bytes.substr(0, room));
+}
+
 void TailBuffer::feed(std::string_view bytes) {
   if (bytes.size() > kBytesMax) {
     bytes.remove_prefix(bytes.size() - kBytesMax);

@@ -245,6 +245,7 @@ void Worker::on_run_end(const api::ClaimedJob& job, std::optional<RunOutcome> ou
                  .lease = job.lease,
                  .outcome = outcome->outcome,
                  .result_json = std::move(outcome->result_json),
+                 .follow_ups = std::move(outcome->follow_ups),
                  .error = std::move(outcome->error),
                  .retry_after_seconds = outcome->retry_after_seconds});
   } else {
@@ -268,7 +269,7 @@ void Worker::settle_runs() {
 
     settle_heard_ = reply || !SettleOutbox::may_succeed_later(reply.error().code);
     const auto verdicts =
-        reply ? outbox_.answered(batch, *reply) : outbox_.refused(batch, reply.error().code);
+        reply ? outbox_.answered(batch, *reply) : outbox_.refused(batch, reply.error());
     if (!reply) {
       log_warn("settle failed", {{"jobs", batch.size()}, {"error", reply.error().message}});
     }

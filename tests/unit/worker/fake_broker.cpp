@@ -45,6 +45,11 @@ void FakeBroker::refuse_results() {
   refuses_results_ = true;
 }
 
+void FakeBroker::refuse_follow_ups() {
+  const std::scoped_lock lock(mutex_);
+  refuses_follow_ups_ = true;
+}
+
 void FakeBroker::set_drain(bool drain) {
   const std::scoped_lock lock(mutex_);
   drain_ = drain;
@@ -174,6 +179,11 @@ json FakeBroker::settle(const json& request) {
   for (const json& one : request["settlements"]) {
     if (refuses_results_ && one.contains("result")) {
       results.push_back({{"id", one["id"]}, {"error", {{"status", 413}, {"detail", "too large"}}}});
+      continue;
+    }
+    if (refuses_follow_ups_ && one.contains("enqueue")) {
+      json problem = {{"status", 400}, {"detail", "must be 0 to 9"}, {"field", "enqueue[0].x"}};
+      results.push_back({{"id", one["id"]}, {"error", problem}});
       continue;
     }
     settlements_.push_back(one);

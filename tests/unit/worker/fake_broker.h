@@ -29,6 +29,8 @@ class FakeBroker {
   void add_job(const std::string& id, nlohmann::json with = nlohmann::json::object());
   // What extend answers for the job from now on: "ok", "lost", "cancelled".
   void answer_extend(const std::string& id, const std::string& status);
+  // A settlement with follow-up jobs gets 400 for the first of them.
+  void refuse_follow_ups();
   // A settlement with a result gets 413.
   void refuse_results();
   void set_drain(bool drain);
@@ -67,6 +69,7 @@ class FakeBroker {
   std::set<std::string> hangs_up_on_;
   int hang_ups_ = 0;
   bool refuses_results_ = false;
+  bool refuses_follow_ups_ = false;
   bool drain_ = false;
   bool away_ = false;
   int claims_ = 0;

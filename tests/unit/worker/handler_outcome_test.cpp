@@ -74,6 +74,21 @@ TEST(JudgeRun, FollowsExitSignalAndWhoEndedIt) {
        api::Outcome::kFailed,
        "ResultTooLarge",
        "the result is over 20 bytes"},
+      {"a bad follow-up job",
+       {.output = "1", .follow_ups = "{}\nx\n"},
+       api::Outcome::kFailed,
+       "BadFollowUp",
+       "line 2 of the follow-up jobs: is no JSON object"},
+      {"too many bytes of follow-up jobs",
+       {.output = "1", .follow_ups = "{}\n", .follow_ups_cut = true},
+       api::Outcome::kFailed,
+       "BadFollowUp",
+       "the follow-up jobs have more than 8388608 bytes"},
+      {"a bad follow-up job of a failed run",
+       {.wait_status = exited(7), .error_tail = "first", .follow_ups = "x"},
+       api::Outcome::kFailed,
+       "ExitCode",
+       "first"},
       {"too large once quoted",
        {.output = std::string(20, 'x')},
        api::Outcome::kFailed,
@@ -87,6 +102,18 @@ TEST(JudgeRun, FollowsExitSignalAndWhoEndedIt) {
     EXPECT_EQ(run->outcome, c.outcome);
     EXPECT_EQ(run->error ? run->error->reason : "", c.reason);
     EXPECT_EQ(run->error ? run->error->message : "", c.message);
+  }
+}
+
+TEST(JudgeRun, OnlySuccessBringsFollowUpJobs) {
+  const HandlerExit done{.output = "1", .follow_ups = "{\"payload\":1}\n"};
+  EXPECT_EQ(judge(done, 9, 20)->follow_ups, FollowUps{"{\"payload\":1}"});
+
+  for (const StopCause cause : {StopCause::kNone, StopCause::kCancelled, StopCause::kShutdown}) {
+    HandlerExit failed = done;
+    failed.wait_status = exited(1);
+    failed.stopped_by = cause;
+    EXPECT_TRUE(judge(failed, 9, 20)->follow_ups.empty());
   }
 }
 

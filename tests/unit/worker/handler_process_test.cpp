@@ -10,11 +10,13 @@ namespace sluice::worker {
 namespace {
 
 std::unique_ptr<HandlerProcess> start_shell(const std::string& script, std::string_view input = "",
-                                            std::size_t output_bytes_max = 65536) {
+                                            std::size_t output_bytes_max = 65536,
+                                            std::string_view parents = "{}") {
   auto process = HandlerProcess::start({.program = "/bin/sh",
                                         .argv = {"sh", "-c", script},
                                         .environment = {"PATH=/usr/bin:/bin", "A=1"},
                                         .input = input,
+                                        .parents = parents,
                                         .output_bytes_max = output_bytes_max});
   return process ? std::move(*process) : nullptr;
 }
@@ -61,7 +63,7 @@ TEST(HandlerProcess, KeepsBoundedOutputAndReadsTheRestAway) {
 }
 
 TEST(HandlerProcess, MayCloseItsOutputEarly) {
-  const auto process = start_shell("exec >&- 2>&- 3>&-; exit 3");
+  const auto process = start_shell("exec >&- 2>&- 3>&- 4>&- 5>&-; exit 3");
   ASSERT_NE(process, nullptr);
 
   EXPECT_EQ(WEXITSTATUS(run_to_end(*process).wait_status), 3);
@@ -87,7 +89,61 @@ TEST(HandlerProcess, SignalsReachTheWholeGroup) {
   EXPECT_EQ(WTERMSIG(run_to_end(*process).wait_status), SIGTERM);
 }
 
-TEST(HandlerProcess, InheritsNoDescriptorButItsFour) {
+TEST(HandlerProcess, GetsItsParentsResultsFromTheStartAndCannotChangeThem) {
+  const std::string parents = "{\"a\":\"" + std::string(1 << 20, 'x') + "\"}";
+  const auto process = start_shell("head -c 5 <&4; wc -c <&4; echo x 2>/dev/null >&4 || echo no",
+                                   "", 65536, parents);
+  ASSERT_NE(process, nullptr);
+
+  EXPECT_EQ(run_to_end(*process).output, "{\"a\":" + std::to_string(parents.size() - 5) + "\nno\n");
+}
+
+TEST(HandlerProcess, KeepsTheFollowUpJobsItWrites) {
+  // Far more than a pipe holds, in one go.
+  const auto process = start_shell("echo '{\"a\":1}' >&5; head -c 1000000 /dev/zero >&5");
+  ASSERT_NE(process, nullptr);
+
+  const HandlerExit exit = run_to_end(*process);
+
+  EXPECT_EQ(WEXITSTATUS(exit.wait_status), 0);
+  EXPECT_EQ(exit.follow_ups.size(), 1000000u + 8);
+  EXPECT_TRUE(exit.follow_ups.starts_with("{\"a\":1}\n"));
+  EXPECT_FALSE(exit.follow_ups_cut);
+}
+
+TEST(HandlerProcess, ReadsAwayFollowUpJobsBeyondTheBound) {
+  const auto process = start_shell("head -c 9000000 /dev/zero >&5; echo done");
+  ASSERT_NE(process, nullptr);
+
+  const HandlerExit exit = run_to_end(*process);
+
+  EXPECT_EQ(exit.output, "done\n");
+  EXPECT_EQ(exit.follow_ups.size(), kFollowUpBytesMax);
+  EXPECT_TRUE(exit.follow_ups_cut);
+}
+
+// More than one pump() takes, left in the pipes at the end.
+TEST(HandlerProcess, ReadsAllThatIsLeftWhenItHasEnded) {
+  const auto process = start_shell(
+      "exec python3 -c 'import fcntl, os\n"
+      "for fd in (1, 5):\n"
+      "  fcntl.fcntl(fd, 1031, 1 << 20)\n"
+      "  os.write(fd, b\"x\" * 1000000)'",
+      "", 2'000'000);
+  ASSERT_NE(process, nullptr);
+  while (!process->has_exited()) {
+    pollfd nothing{};
+    poll(&nothing, 0, 10);
+  }
+
+  const HandlerExit exit = process->finish();
+
+  EXPECT_EQ(WEXITSTATUS(exit.wait_status), 0);
+  EXPECT_EQ(exit.output.size(), 1'000'000u);
+  EXPECT_EQ(exit.follow_ups.size(), 1'000'000u);
+}
+
+TEST(HandlerProcess, InheritsNoDescriptorButItsSix) {
   const auto process = start_shell("echo /proc/self/fd/*; echo 0.5 >&3");
   ASSERT_NE(process, nullptr);
 
@@ -95,8 +151,9 @@ TEST(HandlerProcess, InheritsNoDescriptorButItsFour) {
 
   // The shell that expands the pattern holds the folder open itself, as one more.
   EXPECT_TRUE(
-      exit.output.starts_with("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3"));
-  EXPECT_LE(std::count(exit.output.begin(), exit.output.end(), '/'), 5 * 4);
+      exit.output.starts_with("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3 "
+                              "/proc/self/fd/4 /proc/self/fd/5"));
+  EXPECT_LE(std::count(exit.output.begin(), exit.output.end(), '/'), 7 * 4);
   EXPECT_EQ(process->take_progress()->ratio, 0.5);
 }
 

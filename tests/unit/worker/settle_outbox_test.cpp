@@ -42,15 +42,94 @@ TEST(SettleOutbox, AResultThatIsTooLargeIsSettledAsAFailure) {
   EXPECT_EQ(again[0].result_json, "");
 }
 
+api::Settlement with_follow_up(const std::string& id, std::string job = "{}") {
+  api::Settlement one = settlement(id, "1");
+  one.follow_ups = {std::move(job)};
+  return one;
+}
+
+TEST(SettleOutbox, ARefusedFollowUpIsSettledAsAFailureThatSaysWhy) {
+  struct Case {
+    const char* name;
+    api::SettleReply::One answer;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"a bad member",
+       {"a", 400, "enqueue[0].priority: must be 0 to 9", "enqueue[0].priority"},
+       "the broker refuses a follow-up job: enqueue[0].priority: must be 0 to 9"},
+      {"too large",
+       {"a", 413, "enqueue[0].payload: has 9 bytes; the queue takes 8", "enqueue[0].payload"},
+       "the broker refuses a follow-up job: enqueue[0].payload: has 9 bytes; the queue takes 8"},
+      {"another's queue",
+       {"a", 403, "you may not create jobs in queue x", "enqueue[0].queue"},
+       "the broker refuses a follow-up job: enqueue[0].queue: you may not create jobs in queue x"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    SettleOutbox outbox(10);
+    outbox.add(with_follow_up("a"));
+
+    const auto verdicts = outbox.answered(outbox.batch(), {{c.answer}});
+
+    EXPECT_EQ(verdicts[0].fate, Fate::kAgain);
+    const auto again = outbox.batch();
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].outcome, api::Outcome::kFailed);
+    EXPECT_EQ(again[0].error->reason, "FollowUpRefused");
+    EXPECT_EQ(again[0].error->message, c.message);
+    EXPECT_TRUE(again[0].follow_ups.empty());
+    EXPECT_EQ(again[0].result_json, "");
+  }
+}
+
+TEST(SettleOutbox, WhatPassesIsSentAgainWithItsFollowUps) {
+  const api::SettleReply::One answers[] = {{"a", 507, "the disk is full", ""},
+                                           {"a", 503, "nobody to ask", "enqueue[0].queue"},
+                                           {"a", 403, "no token of this queue", ""}};
+  for (const api::SettleReply::One& answer : answers) {
+    SCOPED_TRACE(answer.problem);
+    SettleOutbox outbox(10);
+    outbox.add(with_follow_up("a"));
+
+    outbox.answered(outbox.batch(), {{answer}});
+
+    const auto again = outbox.batch();
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].outcome, api::Outcome::kSucceeded);
+    EXPECT_EQ(again[0].follow_ups.size(), 1u);
+  }
+}
+
+TEST(SettleOutbox, AResultThatIsRefusedTakesItsFollowUpsAlong) {
+  SettleOutbox outbox(10);
+  outbox.add(with_follow_up("a"));
+
+  outbox.answered(outbox.batch(), {{{"a", 413, "result: too large", "result"}}});
+
+  EXPECT_EQ(outbox.batch()[0].error->reason, "ResultTooLarge");
+  EXPECT_TRUE(outbox.batch()[0].follow_ups.empty());
+}
+
+TEST(SettleOutbox, ARequestThatIsRefusedWholeEndsInAFailureNotInALoop) {
+  SettleOutbox outbox(10);
+  outbox.add(with_follow_up("a"));
+
+  outbox.refused(outbox.batch(), {ErrorCode::kInvalidArgument, "the body is no JSON"});
+
+  EXPECT_EQ(outbox.batch()[0].error->reason, "FollowUpRefused");
+}
+
 TEST(SettleOutbox, OneBadSettlementDoesNotHoldUpItsBatch) {
   SettleOutbox outbox(10);
   outbox.add(settlement("bad"));
   outbox.add(settlement("good"));
 
-  EXPECT_TRUE(outbox.refused(outbox.batch(), ErrorCode::kInvalidArgument).empty());
+  const Error bad{ErrorCode::kInvalidArgument, "no"};
+  EXPECT_TRUE(outbox.refused(outbox.batch(), bad).empty());
   const auto alone = outbox.batch();
   ASSERT_EQ(alone.size(), 1u);
-  EXPECT_EQ(outbox.refused(alone, ErrorCode::kInvalidArgument)[0].fate, Fate::kRefused);
+  EXPECT_EQ(outbox.refused(alone, bad)[0].fate, Fate::kRefused);
 
   EXPECT_EQ(outbox.batch()[0].id, "good");
 }
@@ -58,8 +137,9 @@ TEST(SettleOutbox, OneBadSettlementDoesNotHoldUpItsBatch) {
 TEST(SettleOutbox, ABrokerThatIsAwayLosesNothing) {
   SettleOutbox outbox(10);
   outbox.add(settlement("a"));
-  EXPECT_TRUE(outbox.refused(outbox.batch(), ErrorCode::kUnavailable).empty());
-  EXPECT_TRUE(outbox.refused(outbox.batch(), ErrorCode::kDeadlineExceeded).empty());
+  for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kDeadlineExceeded}) {
+    EXPECT_TRUE(outbox.refused(outbox.batch(), {code, "away"}).empty());
+  }
   EXPECT_EQ(outbox.size(), 1u);
 }
 
@@ -69,6 +149,11 @@ TEST(SettleOutbox, BoundsABatch) {
   outbox.add(settlement("a", large));
   outbox.add(settlement("b", large));
   EXPECT_EQ(outbox.batch().size(), 1u);
+
+  SettleOutbox chains(10);
+  chains.add(with_follow_up("a", large));
+  chains.add(with_follow_up("b", large));
+  EXPECT_EQ(chains.batch().size(), 1u);
 
   SettleOutbox many(10);
   for (std::size_t i = 0; i < 3 * SettleOutbox::kBatchMax; ++i) {

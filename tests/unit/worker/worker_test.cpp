@@ -313,6 +313,35 @@ TEST(Worker, LeavesAfterItsLastJob) {
   EXPECT_EQ(broker.jobs_left(), 1);
 }
 
+TEST(Worker, HandsOverParentsResultsAndSettlesWithFollowUpJobs) {
+  FakeBroker broker;
+  broker.add_job("a", {{"parents", {{"p", {{"n", 1}}}}}});
+  broker.add_job("b");
+  RunningWorker worker(broker,
+                       R"(read -r p <&4; echo "$p"; echo "{\"payload\":\"$SLUICE_JOB_ID\"}" >&5)");
+
+  ASSERT_TRUE(broker.wait_for_settlements(2));
+  const std::vector<json> settled = broker.settlements();
+  EXPECT_EQ(settled[0]["result"], json::parse(R"({"p":{"n":1}})"));
+  EXPECT_EQ(settled[0]["enqueue"], json::parse(R"([{"payload":"a"}])"));
+  EXPECT_EQ(settled[1]["result"], json::object());
+}
+
+TEST(Worker, AFollowUpJobTheBrokerRefusesFailsTheRun) {
+  FakeBroker broker;
+  broker.refuse_follow_ups();
+  broker.add_job("a");
+  RunningWorker worker(broker, "echo '{}' >&5; echo 1");
+
+  ASSERT_TRUE(broker.wait_for_settlements(1));
+  const json settled = broker.settlements()[0];
+  EXPECT_EQ(settled["outcome"], "Failed");
+  EXPECT_EQ(settled["error"]["reason"], "FollowUpRefused");
+  EXPECT_EQ(settled["error"]["message"],
+            "the broker refuses a follow-up job: enqueue[0].x: must be 0 to 9");
+  EXPECT_FALSE(settled.contains("enqueue"));
+}
+
 TEST(Worker, AResultTheBrokerRefusesBecomesResultTooLarge) {
   FakeBroker broker;
   broker.refuse_results();
