@@ -14,6 +14,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <limits>
 #include <map>
 #include <thread>
 #include <utility>
@@ -41,6 +42,7 @@ constexpr int kInterimRepliesMax = 10;                // 1xx, before the one tha
 
 template <typename T>
 using Task = asio::awaitable<T>;
+using ReplyParser = http1::response_parser<http1::string_body>;
 
 auto into(error_code& error) {
   return asio::redirect_error(asio::use_awaitable, error);
@@ -76,6 +78,17 @@ bool was_never_read(const Try& tried) {
 
 bool is_header_text(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+std::string text_of(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// The body of a job's request. The bytes of payload and results are those that were enqueued and
+// settled.
+std::string body_for(const api::ClaimedJob& job, bool posts_parents) {
+  if (!posts_parents) return job.payload;
+  return "{\"payload\":" + job.payload + ",\"parents\":" + job.parents_json + "}";
 }
 
 RunOutcome failed(std::string reason, std::string message) {
@@ -146,6 +159,7 @@ class HttpRunner::Loop {
   Task<std::optional<RunOutcome>> deliver(Run& run);
   Task<Try> attempt(Run& run, Connection& connection, bool is_open);
   Task<void> read_reply(Connection& connection, Try& tried);
+  Task<void> read_body(Connection& connection, ReplyParser& parser, Try& tried);
   http1::request<http1::string_body> request_for(const api::ClaimedJob& job) const;
   std::optional<RunOutcome> judge(const Run& run, const Try& tried) const;
 
@@ -175,6 +189,7 @@ Task<void> HttpRunner::Loop::serve(api::ClaimedJob job) {
   Run run;
   run.timeout_at = clock_.now().steady + std::chrono::seconds{std::max(job.timeout_seconds, 1)};
   run.job = std::move(job);
+  if (!settings_.posts_parents) run.job.parents_json = {};
   runs_[run.job.id] = &run;
 
   auto outcome = co_await deliver(run);
@@ -250,29 +265,40 @@ Task<Try> HttpRunner::Loop::attempt(Run& run, Connection& connection, bool is_op
 
 Task<void> HttpRunner::Loop::read_reply(Connection& connection, Try& tried) {
   for (int interim = 0; interim <= kInterimRepliesMax; ++interim) {
-    http1::response_parser<http1::string_body> parser;
-    // One more than may be kept, so that a newline after the largest result is no fault.
-    parser.body_limit(std::max(settings_.result_bytes_max + 1, kErrorBodyBytesMin));
+    ReplyParser parser;
     parser.header_limit(kHeaderBytesMax);
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // the header has yet to say
     tried.error = {};
-    co_await http1::async_read(connection.stream, connection.buffer, parser, into(tried.error));
+    co_await http1::async_read_header(connection.stream, connection.buffer, parser,
+                                      into(tried.error));
     tried.reply_began = tried.reply_began || parser.got_some();
-    if (tried.error == http1::error::body_limit && parser.is_header_done()) {
-      tried.reply.body_cut = true;
-      tried.error = {};
-    }
     if (tried.error) co_return;
     auto& message = parser.get();
     if (message.result_int() < 200 && message.result_int() != 101) continue;
 
-    const auto retry_after = message[http1::field::retry_after];
     tried.reply.status = static_cast<int>(message.result_int());
-    tried.reply.retry_after.assign(retry_after.data(), retry_after.size());
+    tried.reply.retry_after = text_of(message[http1::field::retry_after]);
+    tried.reply.content_type = text_of(message[http1::field::content_type]);
+    co_await read_body(connection, parser, tried);
+    if (tried.error) co_return;
     tried.reusable = parser.is_done() && parser.keep_alive() && connection.buffer.size() == 0;
     tried.reply.body = std::move(message.body());
     co_return;
   }
   tried.error = http1::error::bad_status;
+}
+
+Task<void> HttpRunner::Loop::read_body(Connection& connection, ReplyParser& parser, Try& tried) {
+  const std::size_t bytes_max = std::max(
+      body_bytes_max(tried.reply.status, tried.reply.content_type, settings_.result_bytes_max),
+      kErrorBodyBytesMin);
+  tried.reply.body_cut = parser.content_length().value_or(0) > bytes_max;
+  if (tried.reply.body_cut || parser.is_done()) co_return;
+  parser.body_limit(bytes_max);
+  co_await http1::async_read(connection.stream, connection.buffer, parser, into(tried.error));
+  if (tried.error != http1::error::body_limit) co_return;
+  tried.reply.body_cut = true;
+  tried.error = {};
 }
 
 http1::request<http1::string_body> HttpRunner::Loop::request_for(const api::ClaimedJob& job) const {
@@ -289,7 +315,7 @@ http1::request<http1::string_body> HttpRunner::Loop::request_for(const api::Clai
   for (const auto& [name, value] : facts) {
     if (!value.empty() && is_header_text(value)) message.set(name, value);
   }
-  message.body() = job.payload;
+  message.body() = body_for(job, settings_.posts_parents);
   message.prepare_payload();
   return message;
 }

@@ -21,6 +21,7 @@ class HttpRunner final : public JobRunner {
     std::string path = "/";
     std::string queue;
     std::size_t result_bytes_max = 64 * 1024;
+    bool posts_parents = false;  // the body is {"payload": …, "parents": …}, not the payload
   };
 
   HttpRunner(Settings settings, const Clock& clock, RunEvents events);

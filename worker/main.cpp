@@ -70,7 +70,8 @@ std::variant<HandlerLoop::Settings, HttpRunner::Settings> handlers_of(const Opti
     return HttpRunner::Settings{.port = options.http_port,
                                 .path = options.http_path,
                                 .queue = options.queue,
-                                .result_bytes_max = result_bytes_max};
+                                .result_bytes_max = result_bytes_max,
+                                .posts_parents = options.http_posts_parents};
   }
   return HandlerLoop::Settings{.command = std::move(command),
                                .environment = own_environment(),

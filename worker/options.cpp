@@ -13,8 +13,10 @@ namespace {
 
 constexpr const char* kAbout =
     "Runs COMMAND for each job of a Sluice queue. The job's payload is its standard input, its\n"
-    "standard output is the result, exit status 0 is success. With --http-port it posts each job\n"
-    "to a server on this machine instead. Prints \"ready\" once it works, and \"not ready: WHY\" "
+    "standard output is the result, exit status 0 is success. Descriptor 4 has the results of the\n"
+    "jobs it depends on, descriptor 5 takes jobs to enqueue when it succeeds, one a line. With\n"
+    "--http-port it posts each job to a server on this machine instead. Prints \"ready\" once it "
+    "works, and \"not ready: WHY\" "
     "when\n"
     "COMMAND cannot be started any more.\n"
     "Exit status 2: a wrong option; 78: COMMAND cannot be started.\n\n"
@@ -34,6 +36,7 @@ std::string check_path(const std::string& text) {
 
 constexpr std::size_t kWorkerNameMax = 253;  // the broker's bound
 constexpr int kUsage = 2;
+constexpr const char* kPayloadAndParents = "payload-and-parents";
 
 // What the broker would refuse as often as it is asked.
 std::string check_queue(const std::string& text) {
@@ -89,13 +92,19 @@ void declare_broker(CLI::App& app, Options& options, std::string& broker) {
       ->envname("SLUICE_WORKER_INSTANCE");
 }
 
-void declare_handler(CLI::App& app, Options& options) {
+void declare_handler(CLI::App& app, Options& options, std::string& http_body) {
   app.add_option("--http-port", options.http_port, "Post each job to this port of 127.0.0.1")
       ->envname("SLUICE_WORKER_HTTP_PORT")
       ->check(CLI::Range(1, 65'535));
   app.add_option("--http-path", options.http_path, "The path to post to")
       ->envname("SLUICE_WORKER_HTTP_PATH")
       ->check(CLI::Validator(check_path, "", "PATH"))
+      ->capture_default_str();
+  app.add_option("--http-body", http_body,
+                 "What to post: payload, or payload-and-parents, an object of the payload and the "
+                 "results of the jobs it depends on")
+      ->envname("SLUICE_WORKER_HTTP_BODY")
+      ->check(CLI::IsMember({"payload", kPayloadAndParents}))
       ->capture_default_str();
   app.add_option("COMMAND", options.command, "The handler and its arguments, after --")
       ->type_name("");
@@ -137,10 +146,11 @@ ParsedOptions parse_options(int argc, char** argv) {
   Options options;
   std::string broker;
   std::string log_format = "text";
+  std::string http_body = "payload";
   CLI::App app{kAbout, "sluice-worker"};
   app.positionals_at_end();
   declare_broker(app, options, broker);
-  declare_handler(app, options);
+  declare_handler(app, options, http_body);
   declare_work(app, options, log_format);
   try {
     app.parse(argc, argv);
@@ -151,6 +161,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     return {.options = {}, .exit_status = app.exit(error) == 0 ? 0 : kUsage};
   }
   options.broker = *http::parse_url(broker);
+  options.http_posts_parents = http_body == kPayloadAndParents;
   options.log_format = log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   return {.options = std::move(options)};
 }

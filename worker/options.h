@@ -27,6 +27,7 @@ struct Options {
   std::vector<std::string> command;  // of the exec handler
   int http_port = 0;                 // of the http handler; 0: exec
   std::string http_path = "/";
+  bool http_posts_parents = false;
 };
 
 struct ParsedOptions {

@@ -37,6 +37,7 @@ std::vector<std::string> worker_arguments(const std::string& program, const op::
   if (spec.http_port > 0) {
     argv.insert(argv.end(),
                 {"--http-port", std::to_string(spec.http_port), "--http-path", spec.http_path});
+    if (!spec.http_body.empty()) argv.insert(argv.end(), {"--http-body", spec.http_body});
     return argv;
   }
   argv.push_back("--");

@@ -32,6 +32,7 @@ HttpHandler read_http(FieldReader& reader) {
   reader.whole("port", {1, 65'535}, handler.port);
   reader.text("path", {1, kHttpPathCharactersMax}, handler.path);
   if (!handler.path.starts_with('/')) reader.error("path", "must begin with /");
+  reader.choice("body", {HttpBody::kPayload, HttpBody::kPayloadAndParents}, handler.body);
   reader.finish();
   return handler;
 }

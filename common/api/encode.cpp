@@ -66,6 +66,7 @@ json to_json(const std::variant<ExecHandler, HttpHandler>& handler) {
   const auto& http = std::get<HttpHandler>(handler);
   object["http"]["port"] = http.port;
   put(object["http"], "path", http.path, HttpHandler{}.path);
+  put_choice(object["http"], "body", http.body, HttpHandler{}.body);
   return object;
 }
 

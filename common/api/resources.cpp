@@ -14,6 +14,16 @@ std::string_view to_string(Kind kind) {
   return "Queue";
 }
 
+std::string_view to_string(HttpBody body) {
+  switch (body) {
+    case HttpBody::kPayload:
+      return "Payload";
+    case HttpBody::kPayloadAndParents:
+      return "PayloadAndParents";
+  }
+  return "Payload";
+}
+
 std::string_view to_string(ConcurrencyPolicy policy) {
   switch (policy) {
     case ConcurrencyPolicy::kAllow:

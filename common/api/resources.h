@@ -60,9 +60,13 @@ struct ExecHandler {
   friend bool operator==(const ExecHandler&, const ExecHandler&) = default;
 };
 
+// What is posted to a server for a job.
+enum class HttpBody { kPayload, kPayloadAndParents };
+
 struct HttpHandler {
   int port = 0;
   std::string path = "/";
+  HttpBody body = HttpBody::kPayload;
   friend bool operator==(const HttpHandler&, const HttpHandler&) = default;
 };
 
@@ -247,6 +251,7 @@ enum class Kind { kQueue, kJob, kSchedule };
 
 std::string_view to_string(Kind kind);                 // "Queue"
 std::string_view to_string(ConcurrencyPolicy policy);  // "Allow"
+std::string_view to_string(HttpBody body);             // "Payload"
 std::string_view to_string(RetryAction action);        // "Retry"
 std::string_view to_string(DeletionPolicy policy);
 std::string_view to_string(CatchUpPolicy policy);

@@ -25,6 +25,8 @@ constexpr std::int64_t kWorkerGraceSecondsMax = 86'400;  // what the worker take
 constexpr std::int64_t kTokenSeconds = 3'600;
 constexpr std::int64_t kMebibyte = 1024 * 1024;
 constexpr std::int64_t kIdleWorkerMebibytes = 64;
+constexpr std::int64_t kParentsWithRoom = 16;  // of a job, with the largest results
+constexpr const char* kPayloadAndParents = "payload-and-parents";
 // An image user of ours, for templates whose pod runs as root: the injected containers never do.
 constexpr std::int64_t kOwnUser = 65'532;
 
@@ -346,16 +348,21 @@ class Injection {
     if (const auto* http = std::get_if<api::HttpHandler>(&worker_.handler)) {
       add("--http-port", std::to_string(http->port));
       add("--http-path", http->path);
+      if (http->body == api::HttpBody::kPayloadAndParents) add("--http-body", kPayloadAndParents);
     }
     json arguments = json::array();
     for (const std::string& word : words) arguments.push_back(escaped(word));
     return arguments;
   }
 
-  // Every job's payload and result, and a copy of each on its way.
+  // Every job's payload and result, its parents' results where they are posted, and a copy of each
+  // on its way.
   std::string sidecar_memory() const {
+    const auto* http = std::get_if<api::HttpHandler>(&worker_.handler);
+    const bool has_parents = http != nullptr && http->body == api::HttpBody::kPayloadAndParents;
+    const std::int64_t results = 1 + (has_parents ? kParentsWithRoom : 0);
     const std::int64_t job_bytes =
-        2 * (queue_spec_.payload.max_bytes + queue_spec_.payload.max_result_bytes);
+        2 * (queue_spec_.payload.max_bytes + results * queue_spec_.payload.max_result_bytes);
     const std::int64_t jobs_mebibytes =
         (worker_.concurrency * job_bytes + kMebibyte - 1) / kMebibyte;
     return std::to_string(kIdleWorkerMebibytes + jobs_mebibytes) + "Mi";

@@ -67,6 +67,7 @@ std::string encode(const LocalPod& pod) {
   if (pod.http_port > 0) {
     worker["httpPort"] = pod.http_port;
     worker["httpPath"] = pod.http_path;
+    if (!pod.http_body.empty()) worker["httpBody"] = pod.http_body;
   } else {
     worker["command"] = pod.command;
   }
@@ -94,6 +95,7 @@ Result<LocalPod> decode_local_pod(std::string_view spec_json) {
   pod.max_jobs_per_pod = static_cast<int>(integer_at(worker, "maxJobsPerPod"));
   pod.http_port = static_cast<int>(integer_at(worker, "httpPort"));
   pod.http_path = text_at(worker, "httpPath");
+  pod.http_body = text_at(worker, "httpBody");
   pod.working_dir = text_at(document, "workingDir");
   for (const json& argument : member(worker, "command")) {
     if (argument.is_string()) pod.command.push_back(argument.get<std::string>());
@@ -128,6 +130,7 @@ Result<Object> LocalPodBuilder::build(const Object& queue, const api::QueueSpec&
     const auto& http = std::get<api::HttpHandler>(spec.worker->handler);
     pod.http_port = http.port;
     pod.http_path = http.path;
+    if (http.body == api::HttpBody::kPayloadAndParents) pod.http_body = "payload-and-parents";
   }
   pod.concurrency = spec.worker->concurrency;
   pod.max_jobs_per_pod = spec.worker->max_jobs_per_pod;

@@ -15,7 +15,8 @@ namespace sluice::op {
 // its instance the pod's UID.
 //
 // As JSON: {"namespace", "queue", "broker", "graceSeconds", "leaseSeconds",
-//           "worker": {"command": […] | "httpPort", "httpPath", "concurrency", "maxJobsPerPod"},
+//           "worker": {"command": […] | "httpPort", "httpPath", "httpBody",
+//                      "concurrency", "maxJobsPerPod"},
 //           "env": [{"name", "value"}], "skippedEnv": […], "workingDir"}
 struct LocalPod {
   std::string namespace_name;
@@ -24,6 +25,7 @@ struct LocalPod {
   std::vector<std::string> command;  // of the exec handler
   int http_port = 0;                 // of the http handler: a server the user runs on loopback
   std::string http_path;
+  std::string http_body;  // the worker's option; empty: its default
   int concurrency = 1;
   int max_jobs_per_pod = 0;
   int grace_seconds = 330;

@@ -56,6 +56,8 @@ std::string template_hash(const api::WorkerSpec& worker) {
   } else {
     const auto& http = std::get<api::HttpHandler>(worker.handler);
     hash.add("http").add(std::int64_t{http.port}).add(http.path);
+    // Nothing for the default: a newer operator replaces no pod of a queue that says nothing of it.
+    if (http.body != api::HttpBody::kPayload) hash.add(to_string(http.body));
   }
   hash.add(std::int64_t{worker.template_json.has_value()});
   hash.add(worker.template_json.value_or(""));

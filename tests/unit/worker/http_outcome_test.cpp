@@ -72,6 +72,84 @@ TEST(JudgeReply, StatusAndBodyDecide) {
   }
 }
 
+const char* const kOutcomeType = "application/vnd.sluice.outcome+json";
+
+TEST(JudgeReply, AnOutcomeDocumentHasAResultAndFollowUpJobs) {
+  struct Case {
+    const char* name;
+    const char* body;
+    const char* result;
+    FollowUps jobs;
+  };
+  const Case cases[] = {
+      {"both",
+       R"( {"result": 1.0e2, "enqueue": [ {"payload": 1}, {"payload":2} ]} )",
+       "1.0e2",
+       {R"({"payload": 1})", R"({"payload":2})"}},
+      {"a result", R"({"result":[]})", "[]", {}},
+      {"jobs", R"({"enqueue":[{}]})", "null", {"{}"}},
+      {"nothing", "{}", "null", {}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    for (const std::string type :
+         {kOutcomeType, "Application/vnd.Sluice.outcome+JSON ; charset=utf-8"}) {
+      const HttpReply reply{.status = 201, .body = c.body, .content_type = type};
+
+      const RunOutcome outcome = judge_reply(reply, 10, kNow);
+
+      EXPECT_EQ(outcome.outcome, api::Outcome::kSucceeded);
+      EXPECT_EQ(outcome.result_json, c.result);
+      EXPECT_EQ(outcome.follow_ups, c.jobs);
+    }
+  }
+}
+
+TEST(JudgeReply, OtherTypesAreResultsWhateverTheyLookLike) {
+  for (const char* type : {"", "application/json", "application/vnd.sluice.outcome+jsonx"}) {
+    const HttpReply reply{.status = 200, .body = R"({"enqueue":7})", .content_type = type};
+
+    EXPECT_EQ(judge_reply(reply, 100, kNow).result_json, R"({"enqueue":7})") << type;
+  }
+}
+
+TEST(JudgeReply, ABadOutcomeDocumentFailsAndSaysWhy) {
+  struct Case {
+    const char* body;
+    const char* reason;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"", "BadFollowUp", "the reply is no JSON object"},
+      {"[]", "BadFollowUp", "the reply is no JSON object"},
+      {R"({"result":)", "BadFollowUp", "the reply is no JSON (at byte 11)"},
+      {R"({"enqueue":{}})", "BadFollowUp", "enqueue: is no array of jobs"},
+      {R"({"enqueue":[{},[]]})", "BadFollowUp", "enqueue[1]: is no JSON object"},
+      {R"({"results":1})", "BadFollowUp",
+       "the reply has the member \"results\"; an outcome has result and enqueue"},
+      {R"({"result":1,"r\u0065sult":2})", "BadFollowUp", "the reply has the member result twice"},
+      {R"({"result":12345678901})", "ResultTooLarge", "the result is over 10 bytes"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.body);
+
+    const RunOutcome outcome =
+        judge_reply({.status = 200, .body = c.body, .content_type = kOutcomeType}, 10, kNow);
+
+    EXPECT_EQ(outcome.outcome, api::Outcome::kFailed);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->reason, c.reason);
+    EXPECT_EQ(outcome.error->message, c.message);
+  }
+}
+
+TEST(JudgeReply, ATypeMeansNothingWhereTheRunFailed) {
+  const HttpReply reply{.status = 503, .body = "busy", .content_type = kOutcomeType};
+
+  EXPECT_EQ(judge_reply(reply, 10, kNow).error->reason, "HttpStatus");
+  EXPECT_EQ(body_bytes_max(503, kOutcomeType, 10), 11u);
+}
+
 // The broker knows which statuses are final, and the user's rules come before it.
 TEST(JudgeReply, AFailureCarriesItsStatusAndTheServersWish) {
   const RunOutcome outcome = judge_reply({.status = 429, .retry_after = "7"}, 10, kNow);

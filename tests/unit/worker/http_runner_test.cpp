@@ -20,11 +20,12 @@ constexpr auto kPatience = 20s;
 // A runner, and what it told.
 class Rig {
  public:
-  explicit Rig(int port, std::size_t result_bytes_max = 1000)
+  explicit Rig(int port, std::size_t result_bytes_max = 1000, bool posts_parents = false)
       : runner_({.port = port,
                  .path = "/run?x=1",
                  .queue = "mail",
-                 .result_bytes_max = result_bytes_max},
+                 .result_bytes_max = result_bytes_max,
+                 .posts_parents = posts_parents},
                 clock_,
                 {.on_progress = [](const std::string&, api::Progress) {},
                  .on_end =
@@ -47,6 +48,7 @@ class Rig {
                    .lease = "l",
                    .attempt = 3,
                    .payload = R"({"to": "ü"})",
+                   .parents_json = R"({"p": 1.0e0})",
                    .timeout_seconds = timeout_seconds,
                    .deadline = "2026-11-22T16:00:00Z",
                    .traceparent = "00-1-2-01"});
@@ -152,6 +154,53 @@ TEST(HttpRunner, PostsThePayloadAndTheFactsOfTheJob) {
   EXPECT_EQ(request.headers["sluice-attempt"], "3");
   EXPECT_EQ(request.headers["sluice-deadline"], "2026-11-22T16:00:00Z");
   EXPECT_EQ(request.headers["traceparent"], "00-1-2-01");
+}
+
+TEST(HttpRunner, PostsTheParentsResultsWhereItIsAskedTo) {
+  Recorder recorder;
+  LoopbackServer server([&](LoopbackPeer& peer, int) {
+    ReceivedRequest request;
+    while (peer.read_request(request)) {
+      recorder.take(request);
+      peer.reply(200, "");
+    }
+  });
+  Rig rig(server.port(), 1000, /*posts_parents=*/true);
+
+  rig.run("j");
+
+  EXPECT_EQ(recorder.wait_for(1).body, R"({"payload":{"to": "ü"},"parents":{"p": 1.0e0}})");
+}
+
+std::string outcome_reply(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.sluice.outcome+json\r\n"
+         "Content-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(HttpRunner, AnOutcomeMayBeLargerThanAResult) {
+  const std::string job = R"({"payload":")" + std::string(100'000, 'x') + R"("})";
+  LoopbackServer server(always(outcome_reply(R"({"result":1,"enqueue":[)" + job + "]}")));
+  Rig rig(server.port());
+
+  for (const char* id : {"a", "b"}) {  // on one connection
+    const auto outcome = rig.run(id);
+
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->result_json, "1");
+    EXPECT_EQ(outcome->follow_ups, FollowUps{job});
+  }
+  EXPECT_EQ(server.connections(), 2);  // with the look whether it is there
+}
+
+TEST(HttpRunner, AnOutcomeIsBoundedAllTheSame) {
+  LoopbackServer server(always(outcome_reply(std::string(9'000'000, ' '))));
+  Rig rig(server.port());
+
+  const auto outcome = rig.run("j");
+
+  EXPECT_EQ(reason_of(outcome), "BadFollowUp");
+  EXPECT_EQ(outcome->error->message, "the reply has more than 8393704 bytes");
 }
 
 TEST(HttpRunner, OneConnectionCarriesJobAfterJob) {

@@ -33,6 +33,7 @@ TEST(WorkerOptions, WhatCanNeverWorkIsRefusedWithStatusTwo) {
       {"--broker", broker, "--queue", "q", "--namespace", "a b", "--", "true"},
       {"--broker", broker, "--queue", "q", "--concurrency", "0", "--", "true"},
       {"--broker", "ftp://x", "--queue", "q", "--", "true"},
+      {"--broker", broker, "--queue", "q", "--http-port", "80", "--http-body", "parents"},
       {"--broker", broker + "?q=1", "--queue", "q", "--", "true"},
   };
   for (const std::vector<std::string>& arguments : cases) {
@@ -41,6 +42,15 @@ TEST(WorkerOptions, WhatCanNeverWorkIsRefusedWithStatusTwo) {
     EXPECT_FALSE(parsed.options);
     EXPECT_EQ(parsed.exit_status, 2);
   }
+}
+
+TEST(WorkerOptions, ParentsResultsArePostedWhereItIsAsked) {
+  std::vector<std::string> arguments = {"--broker", "http://b:1",  "--queue",
+                                        "q",        "--http-port", "80"};
+  EXPECT_FALSE(parse(arguments).options->http_posts_parents);
+
+  arguments.insert(arguments.end(), {"--http-body", "payload-and-parents"});
+  EXPECT_TRUE(parse(arguments).options->http_posts_parents);
 }
 
 TEST(WorkerOptions, HelpIsNoFailure) {

@@ -95,6 +95,20 @@ TEST_F(PodRunnerTest, AWorkerOfAnHttpHandlerIsToldItsPort) {
               ElementsAre("--exit-with-parent", "--http-port", "8080", "--http-path", "/jobs"));
 }
 
+TEST_F(PodRunnerTest, AWorkerOfAnHttpHandlerIsToldWhatToPost) {
+  op::LocalPod spec = mail();
+  spec.command.clear();
+  spec.http_port = 8080;
+  spec.http_path = "/";
+  spec.http_body = "payload-and-parents";
+
+  create_pod(spec);
+
+  const auto& argv = processes_.started[0].command.argv;
+  const std::vector<std::string> tail(argv.end() - 2, argv.end());
+  EXPECT_THAT(tail, ElementsAre("--http-body", "payload-and-parents"));
+}
+
 TEST_F(PodRunnerTest, RunsInTheFolderOfTheQueuesManifest) {
   op::Object queue;
   queue.key = {op::ObjectKind::kQueue, "default", "mail"};

@@ -202,7 +202,9 @@ WorkerSpec any_worker() {
     worker.handler =
         ExecHandler{.command = {short_word(), *rc::gen::element<std::string>("", "-c", "x\ny")}};
   } else {
-    worker.handler = HttpHandler{.port = whole(1, 65'535), .path = "/" + short_word()};
+    const HttpBody body = whole(0, 1) == 1 ? HttpBody::kPayloadAndParents : HttpBody::kPayload;
+    worker.handler =
+        HttpHandler{.port = whole(1, 65'535), .path = "/" + short_word(), .body = body};
   }
   worker.template_json =
       maybe([] { return std::string(R"({"spec":{"containers":[{"name":")") + word() + "\"}]}}"; });

@@ -158,6 +158,17 @@ TEST(KubePod, HttpRunsTheWorkerBesideTheServerWhichGoesAfterItsLastJob) {
   EXPECT_EQ(server["volumeMounts"][1]["readOnly"], true);
 }
 
+TEST(KubePod, AServerThatWantsParentsResultsGetsThemAndTheWorkerRoomForThem) {
+  api::QueueSpec spec = http_spec_with(restricted_template());
+  json plain = built_spec(spec)["initContainers"][1];
+  std::get<api::HttpHandler>(spec.worker->handler).body = api::HttpBody::kPayloadAndParents;
+  json worker = built_spec(spec)["initContainers"][1];
+
+  EXPECT_TRUE(option_of(plain["args"], "--http-body").is_null());
+  EXPECT_EQ(option_of(worker["args"], "--http-body"), "payload-and-parents");
+  EXPECT_NE(worker["resources"]["limits"]["memory"], plain["resources"]["limits"]["memory"]);
+}
+
 TEST(KubePod, InjectedContainersAreRestrictedAndBounded) {
   json pod = built_spec(http_spec_with(restricted_template()));
 

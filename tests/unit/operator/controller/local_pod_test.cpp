@@ -22,6 +22,24 @@ LocalPod pod_with_env(const std::string& env_json) {
   return *decode_local_pod(pod->spec_json);
 }
 
+TEST(LocalPod, AServerIsPostedWhatItsQueueSays) {
+  api::QueueSpec spec;
+  spec.worker.emplace();
+  api::HttpHandler http{.port = 8080, .path = "/x"};
+  const LocalPodBuilder builder("http://127.0.0.1:7070");
+
+  spec.worker->handler = http;
+  const auto plain = builder.build({}, spec, {"mail-0", "h", 0});
+  http.body = api::HttpBody::kPayloadAndParents;
+  spec.worker->handler = http;
+  Object queue;
+  queue.key = {ObjectKind::kQueue, "default", "mail"};
+  const auto pod = builder.build(queue, spec, {"mail-0", "h", 0});
+
+  EXPECT_EQ(plain->spec_json.find("httpBody"), std::string::npos);
+  EXPECT_EQ(decode_local_pod(pod->spec_json)->http_body, "payload-and-parents");
+}
+
 // The kubelet's rules.
 TEST(LocalPod, ReferencesInItsEnvironmentAreExpanded) {
   const LocalPod pod = pod_with_env(R"json([

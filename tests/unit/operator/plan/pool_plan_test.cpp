@@ -285,6 +285,14 @@ TEST(TemplateHash, ChangesWithWhatAPodIsMadeFrom) {
   other = worker;
   other.rollout.progress_deadline_seconds = 1;
   EXPECT_EQ(template_hash(worker), template_hash(other));
+
+  api::HttpHandler http{.port = 8080, .path = "/"};
+  worker.handler = http;
+  EXPECT_EQ(template_hash(worker), "qnj3rzdvph");  // an upgrade of the operator replaces no pod
+  http.body = api::HttpBody::kPayloadAndParents;
+  other.handler = http;
+  other.rollout = worker.rollout;
+  EXPECT_NE(template_hash(worker), template_hash(other));
 }
 
 RC_GTEST_PROP(PoolPlanProperty, NeverDeletesALiveLeaseNorOvershoots, ()) {
