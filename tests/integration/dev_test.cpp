@@ -169,6 +169,20 @@ TEST_F(Dev, UntilIdleRunsEveryJobAndASecondStartRerunsNone) {
   EXPECT_EQ(job_statuses()["good"]["state"], "Succeeded");
 }
 
+TEST_F(Dev, HandlersGetParentsResultsAndEnqueueFollowUpJobs) {
+  write("jobs.yaml",
+        job_manifest("parent", "echo [1,2]") +
+            job_manifest("child", "cat <&4; echo {\"payload\":\"touch followed\"} >&5") +
+            "  dependsOn: [parent]\n");
+
+  ASSERT_EQ(run_until_idle(), 0);
+
+  auto statuses = job_statuses();
+  EXPECT_EQ(statuses["child"]["state"], "Succeeded") << statuses["child"];
+  EXPECT_THAT(statuses["child"].dump(), HasSubstr("[1,2]"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "followed"));
+}
+
 TEST_F(Dev, ABrokenFileIsReportedByLineAndFieldWhileTheOthersRun) {
   write("broken.yaml",
         "apiVersion: sluice.dev/v1alpha1\nkind: Queue\nmetadata: {name: broken}\n"
