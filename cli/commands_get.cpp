@@ -7,11 +7,15 @@
 #include "cli/commands.h"
 #include "cli/queue_view.h"
 #include "cli/table.h"
+#include "common/api/job_protocol.h"
 
 namespace sluice::cli {
 namespace {
 
 using Align = Column::Align;
+
+constexpr std::chrono::seconds kLongPollMax{60};  // the broker's bound
+constexpr Duration kPollPause = std::chrono::seconds{1};
 
 // The queues of the listing that the command is about.
 Json listed_queues(const Json& listing, std::string_view namespace_name) {
@@ -165,6 +169,27 @@ Answer find_job(const Context& context, const GetJobCommand& command) {
                                           " has it (finished jobs go after resultTTLSeconds)"}};
 }
 
+bool is_over(const Json& job) {
+  const auto state = api::parse_job_state(text_of(job, "state"));
+  return state && api::has_ended(*state);
+}
+
+// The job when it has ended, or as it stands when the time is up.
+Answer wait_for_end(const Context& context, const GetJobCommand& command, Answer found) {
+  const SteadyPoint end = context.clock.now().steady + std::chrono::seconds{command.wait_seconds};
+  for (;;) {
+    const auto job = parse_json(found.body);
+    if (!found.ok() || !job || is_over(*job)) return found;
+    const SteadyPoint began = context.clock.now().steady;
+    const auto left = std::chrono::ceil<std::chrono::seconds>(end - began);
+    if (left.count() <= 0) return found;
+    found = context.server.job(text_of(*job, "queue"), command.id, command.payload,
+                               std::min(left, kLongPollMax));
+    // A server that is about to stop answers at once.
+    if (context.clock.now().steady - began < kPollPause) context.wait(kPollPause);
+  }
+}
+
 }  // namespace
 
 ExitCode run(const Context& context, const GetQueuesCommand& command) {
@@ -196,12 +221,15 @@ ExitCode run(const Context& context, const GetQueueCommand& command) {
 }
 
 ExitCode run(const Context& context, const GetJobCommand& command) {
-  const Answer answer = find_job(context, command);
+  Answer answer = find_job(context, command);
+  if (command.wait_seconds > 0) answer = wait_for_end(context, command, std::move(answer));
   if (!answer.ok()) return fail(context, answer, "find job " + command.id);
   const auto body = body_of(context, answer);
   if (!body) return ExitCode::kFailed;
   if (!print_document(context, *body)) print_job(context, *body);
-  return ExitCode::kOk;
+  if (command.wait_seconds == 0 || is_over(*body)) return ExitCode::kOk;
+  say(context, "it has not ended within " + std::to_string(command.wait_seconds) + " s");
+  return ExitCode::kFailed;
 }
 
 ExitCode run(const Context& context, const GetGroupCommand& command) {

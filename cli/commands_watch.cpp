@@ -1,4 +1,4 @@
-// `sluice watch`: the broker's signals, as they come.
+// `sluice watch`: the broker's signals, or the ends of jobs, as they come.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -71,6 +71,48 @@ class Watcher {
   bool drawn_ = false;
 };
 
+// The ends of a queue's jobs, one a line: `data` of the server-sent events.
+void print_end(const Context& context, std::string_view line) {
+  constexpr std::string_view kData = "data: ";
+  if (!line.starts_with(kData)) return;
+  line.remove_prefix(kData.size());
+  const auto end = parse_json(line);
+  if (!end) return;
+  std::ostream& out = context.console.out;
+  if (context.options.output == OutputFormat::kJson) {
+    out << line << std::endl;
+  } else if (context.options.output == OutputFormat::kYaml) {
+    out << "---\n" << print(*end, DocumentFormat::kYaml) << std::flush;
+  } else {
+    out << text_of(*end, "finishedAt") << ' ' << text_of(*end, "id") << ' '
+        << text_of(*end, "state");
+    if (const std::string reason = text_of(*end, "reason"); !reason.empty()) out << ' ' << reason;
+    out << std::endl;
+  }
+}
+
+// `stream` until nobody reads what is printed; again when it breaks, as long as that may help.
+template <typename Stream, typename Take>
+ExitCode follow(const Context& context, const Stream& stream, const Take& take) {
+  RetrySchedule retry(RetryLimits{}, context.jitter_seed);
+  for (;;) {
+    bool heard = false;
+    Answer answer = stream([&](std::string_view line) {
+      if (!heard) retry.succeeded();
+      heard = true;
+      take(line);
+      return static_cast<bool>(context.console.out);
+    });
+    if (!context.console.out) return ExitCode::kOk;
+    // A stream that ended orderly is a server that stopped; it may come back.
+    if (answer.ok()) answer = {.error = {ErrorCode::kUnavailable, "the stream ended"}};
+    const auto wait = retry.next(answer, context.clock.now().steady);
+    if (!wait) return fail(context, answer, "watch");
+    if (heard) say(context, "connection lost; trying again");
+    context.wait(*wait);
+  }
+}
+
 }  // namespace
 
 ExitCode run(const Context& context, const WatchCommand& command) {
@@ -79,24 +121,16 @@ ExitCode run(const Context& context, const WatchCommand& command) {
     const Answer queue = context.server.queue(command.queue);
     if (queue.status == 404) return fail(context, queue, "watch queue " + command.queue);
   }
-  Watcher watcher(context, command);
-  RetrySchedule retry(RetryLimits{}, context.jitter_seed);
-  for (;;) {
-    bool heard = false;
-    Answer answer = context.server.follow_signals([&](std::string_view line) {
-      if (!heard) retry.succeeded();
-      heard = true;
-      watcher.take(line);
-      return static_cast<bool>(context.console.out);
-    });
-    if (!context.console.out) return ExitCode::kOk;
-    // A stream that ended orderly is a server that stopped; it may come back.
-    if (answer.ok()) answer = {.error = {ErrorCode::kUnavailable, "the stream of signals ended"}};
-    const auto wait = retry.next(answer, context.clock.now().steady);
-    if (!wait) return fail(context, answer, "watch");
-    if (heard) say(context, "connection lost; trying again");
-    context.wait(*wait);
+  if (command.jobs) {
+    return follow(
+        context,
+        [&](const auto& on_line) { return context.server.follow_events(command.queue, on_line); },
+        [&](std::string_view line) { print_end(context, line); });
   }
+  Watcher watcher(context, command);
+  return follow(
+      context, [&](const auto& on_line) { return context.server.follow_signals(on_line); },
+      [&](std::string_view line) { watcher.take(line); });
 }
 
 }  // namespace sluice::cli

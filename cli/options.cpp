@@ -18,6 +18,7 @@ namespace {
 constexpr int kSecondsMax = 10 * 366 * 24 * 3600;  // ten years, as the broker bounds every duration
 constexpr int kJobsShownMax = 1'000'000;
 constexpr int kRedriveMax = 10'000;
+constexpr int kWaitSecondsMax = 7 * 24 * 3600;
 constexpr int kRedrivePerSecondMax = 100'000;
 
 constexpr const char* kAbout =
@@ -135,7 +136,8 @@ void add_get(CLI::App& app, Draft& draft) {
       examples("  sluice get queues\n"
                "  sluice get queue mail\n"
                "  sluice get jobs mail --state Running\n"
-               "  sluice get job 0193e5c1-0000-7000-8000-000000000001 --payload\n"));
+               "  sluice get job 0193e5c1-0000-7000-8000-000000000001 --payload\n"
+               "  sluice get job 0193e5c1-0000-7000-8000-000000000001 --wait 60\n"));
 
   CLI::App* queues = get->add_subcommand("queues", "All queues of the namespace");
   queues->add_flag("-A,--all-namespaces", draft.get_queues.all_namespaces, "Of every namespace");
@@ -149,6 +151,9 @@ void add_get(CLI::App& app, Draft& draft) {
   job->add_option("ID", draft.get_job.id, "The id that enqueue printed")->required();
   job->add_option("-q,--queue", draft.get_job.queue, "Its queue (default: every queue is asked)");
   job->add_flag("--payload", draft.get_job.payload, "With its payload");
+  job->add_option("--wait", draft.get_job.wait_seconds,
+                  "Seconds to wait for its end; exit code 1 when it has not ended by then")
+      ->check(CLI::Range(1, kWaitSecondsMax));
   choose(job, draft, draft.get_job);
 
   CLI::App* group = get->add_subcommand("group", "How far the jobs of a group are");
@@ -232,8 +237,15 @@ void add_dead(CLI::App& app, Draft& draft) {
 void add_queue_commands(CLI::App& app, Draft& draft) {
   CLI::App* watch = app.add_subcommand("watch", "Follow the figures of queues as they change");
   watch->add_option("QUEUE", draft.watch.queue, "Only this queue");
-  watch->footer(examples("  sluice watch\n  sluice watch mail -o json | jq .figures.ready\n"));
-  choose(watch, draft, draft.watch);
+  watch->add_flag("--jobs", draft.watch.jobs, "The ends of its jobs, as they come, instead");
+  watch->footer(
+      examples("  sluice watch\n"
+               "  sluice watch mail -o json | jq .figures.ready\n"
+               "  sluice watch mail --jobs\n"));
+  watch->callback([&draft] {
+    draft.options.command = draft.watch;
+    if (draft.watch.jobs && draft.watch.queue.empty()) draft.mistake = "--jobs needs a QUEUE";
+  });
 
   CLI::App* cancel = app.add_subcommand("cancel", "Cancel a job; a running one is asked to stop");
   cancel->add_option("QUEUE", draft.cancel.queue, "Name of the queue")->required();

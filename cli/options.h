@@ -60,6 +60,7 @@ struct GetJobCommand {
   std::string id;
   std::string queue;  // empty: every queue of the namespace is asked
   bool payload = false;
+  int wait_seconds = 0;  // for its end
 };
 struct GetGroupCommand {
   std::string queue;
@@ -78,6 +79,7 @@ struct GetResourcesCommand {
 };
 struct WatchCommand {
   std::string queue;  // empty: all
+  bool jobs = false;  // the ends of its jobs instead of its figures
 };
 struct DeadCommand {
   std::string queue;

@@ -107,9 +107,14 @@ Answer ServerClient::jobs(std::string_view queue, const JobsQuery& query) {
   return call("GET", std::move(target));
 }
 
-Answer ServerClient::job(std::string_view queue, std::string_view id, bool with_payload) {
-  return call("GET", queue_path(queue) + "/jobs/" + http::percent_encode(id) +
-                         (with_payload ? "?payload=true" : ""));
+Answer ServerClient::job(std::string_view queue, std::string_view id, bool with_payload,
+                         std::chrono::seconds wait) {
+  std::string target = queue_path(queue) + "/jobs/" + http::percent_encode(id);
+  if (with_payload) target += "?payload=true";
+  if (wait.count() > 0) {
+    target += (with_payload ? "&" : "?") + ("waitSeconds=" + std::to_string(wait.count()));
+  }
+  return call_for(kCallTimeout + wait, "GET", std::move(target), {});
 }
 
 Answer ServerClient::enqueue(std::string_view queue, std::string body) {
@@ -166,8 +171,16 @@ Answer ServerClient::purge(std::string_view queue, std::string body) {
 }
 
 Answer ServerClient::follow_signals(const Transport::OnLine& on_line) {
+  return follow(narrowed("/v1/signals"), on_line);
+}
+
+Answer ServerClient::follow_events(std::string_view queue, const Transport::OnLine& on_line) {
+  return follow(queue_path(queue) + "/events", on_line);
+}
+
+Answer ServerClient::follow(std::string target, const Transport::OnLine& on_line) {
   const Status ended = transport_.stream_lines(
-      {.target = narrowed("/v1/signals"), .timeout = kCallTimeout}, kSignalsIdle, on_line);
+      {.target = std::move(target), .timeout = kCallTimeout}, kSignalsIdle, on_line);
   if (ended) return {.status = 200};
   const ErrorCode code = ended.error().code;
   const bool is_unreachable =

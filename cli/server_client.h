@@ -71,7 +71,9 @@ class ServerClient {
   Answer queues(bool all_namespaces);
   Answer queue(std::string_view queue);
   Answer jobs(std::string_view queue, const JobsQuery& query);
-  Answer job(std::string_view queue, std::string_view id, bool with_payload);
+  // Waits up to `wait` (60 s at most) for its end.
+  Answer job(std::string_view queue, std::string_view id, bool with_payload,
+             std::chrono::seconds wait = {});
 
   Answer group(std::string_view queue, std::string_view id);
 
@@ -97,8 +99,11 @@ class ServerClient {
   // Blocks; one call of `on_line` a signal. Returns when it returns false, or when the stream
   // breaks.
   Answer follow_signals(const Transport::OnLine& on_line);
+  // The same with the lines of the server-sent events of a queue's jobs.
+  Answer follow_events(std::string_view queue, const Transport::OnLine& on_line);
 
  private:
+  Answer follow(std::string target, const Transport::OnLine& on_line);
   std::string narrowed(std::string path) const;
   std::string queue_path(std::string_view queue) const;
   Answer call(std::string method, std::string target, std::string body = {});

@@ -356,6 +356,21 @@ TEST_F(Dev, TheCommandLineSpeaksJson) {
   EXPECT_EQ(sluice({"get", "queues"})["queues"].size(), 1u);
 }
 
+TEST_F(Dev, TheEndsOfJobsAreWatchedAndWaitedFor) {
+  start_serving();
+  ChildProcess watching({.argv = {program_path("sluice"), "--server", url_, "watch", "work",
+                                  "--jobs", "-o", "json"}});
+  // The stream is there when it shows an end; what ended before is not shown.
+  std::string seen;
+  ASSERT_TRUE(eventually([&] {
+    const std::string id = sluice({"enqueue", "work", R"("exit 66")"})["id"];
+    EXPECT_EQ(sluice({"get", "job", id, "--wait", "60"})["state"], "Dead");
+    seen = watching.output();
+    return seen.find(id) != std::string::npos;
+  })) << watching.report();
+  EXPECT_THAT(seen, HasSubstr(R"("state":"Dead")"));
+}
+
 TEST_F(Dev, BackupsAreMadeBesideItsData) {
   start_serving();
   EXPECT_EQ(sluice({"backup", "create", "before"})["name"], "before");

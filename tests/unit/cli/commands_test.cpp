@@ -52,6 +52,30 @@ TEST_F(CommandsTest, GetJobAsksEveryQueueOfTheNamespace) {
   EXPECT_THAT(out(), HasSubstr("Result:\n  lines: 3\n"));
 }
 
+TEST_F(CommandsTest, GetJobWaitsForTheEnd) {
+  const auto job = [](const char* state) {
+    return reply(200, R"({"id":"7","queue":"mail","state":")" + std::string(state) + "\"}");
+  };
+  transport_.answers = {job("Ready"), job("Running"), job("Succeeded")};
+
+  EXPECT_EQ(execute(GetJobCommand{.id = "7", .queue = "mail", .wait_seconds = 90}), ExitCode::kOk);
+
+  EXPECT_THAT(transport_.requests.at(1).target, HasSubstr("/jobs/7?waitSeconds=60"));
+  EXPECT_THAT(out(), HasSubstr("State:          Succeeded\n"));
+}
+
+TEST_F(CommandsTest, GetJobThatDoesNotEndInTimeIsAFailure) {
+  transport_.otherwise = [](const http::Request&) {
+    return reply(200, R"({"id":"7","queue":"mail","state":"Running"})");
+  };
+
+  EXPECT_EQ(execute(GetJobCommand{.id = "7", .queue = "mail", .wait_seconds = 3}),
+            ExitCode::kFailed);
+
+  EXPECT_THAT(out(), HasSubstr("State:          Running\n"));
+  EXPECT_THAT(err(), HasSubstr("has not ended within 3 s"));
+}
+
 TEST_F(CommandsTest, GetJobThatNoQueueHasFails) {
   transport_.answers.push_back(reply(200, kQueues));
   transport_.answers.push_back(problem(404, "not-found", "no such job"));
@@ -240,6 +264,18 @@ TEST_F(CommandsTest, WatchShowsTheQueueAskedForAndSkipsKeepAlives) {
 
   EXPECT_THAT(out(), HasSubstr("mail ready=2 running=0"));
   EXPECT_THAT(out(), Not(HasSubstr("other")));
+}
+
+TEST_F(CommandsTest, WatchShowsTheEndsOfJobs) {
+  transport_.lines = {
+      "event: Dead",
+      R"(data: {"id":"7","state":"Dead","finishedAt":"2026-01-01T00:00:00Z","reason":"ExitCode"})",
+      "", ":"};
+
+  EXPECT_EQ(execute(WatchCommand{.queue = "mail", .jobs = true}), ExitCode::kUnreachable);
+
+  EXPECT_THAT(transport_.requests.at(1).target, HasSubstr("/queues/mail/events"));
+  EXPECT_EQ(out(), "2026-01-01T00:00:00Z 7 Dead ExitCode\n");
 }
 
 TEST_F(CommandsTest, AQueueThatIsNotThereIsNotWatched) {

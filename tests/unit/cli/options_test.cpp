@@ -100,6 +100,7 @@ TEST(Options, MistakesAreNamedOnOneLine) {
       {{"enqueue", "q", "--file", "x", "--envelope", "--priority", "1"}, "--envelope"},
       {{"get", "jobs", "q", "--state", "Lost"}, "Lost"},
       {{"get", "jobs", "--state", "Dead"}, "--state"},
+      {{"watch", "--jobs"}, "QUEUE"},
       {{"redrive", "q", "id", "--reason", "r"}, "--reason"},
       {{"redrive", "q", "--per-second", "0"}, "--per-second"},
       {{"redrive", "q", "--died-before", "noon"}, "noon"},
