@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "tests/integration/broker_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace sluice::testing {
 namespace {
@@ -64,6 +67,41 @@ TEST_F(BrokerOperator, APersonsDeleteOfAQueueWithJobsMustSayWhatBecomesOfThem) {
   EXPECT_EQ(refused.problem(), "queue-not-empty");
   EXPECT_EQ(purged.status, 200) << purged.text;
   EXPECT_EQ(api_.queue_status().status, 404);
+}
+
+TEST_F(BrokerOperator, ARetainedQueueLetsItsRunningJobsEnd) {
+  const std::string id = api_.enqueue_payload(1);
+  const std::string waiting = api_.enqueue_payload(2);
+  const Json claimed = api_.claim_one("w");
+
+  ASSERT_EQ(api_.send("DELETE", api_.queue_path() + "?jobs=retain").status, 200);
+  broker_.kill9();
+  broker_.start();
+
+  EXPECT_EQ(api_.claim("w").member("drain"), true);
+  EXPECT_EQ(api_.extend(claimed), "ok");
+  EXPECT_EQ(api_.settle(claimed, "Succeeded", {{"result", 7}})["status"], "ok");
+  ASSERT_EQ(api_.put_queue(Json::object()).status, 200);
+  EXPECT_EQ(api_.job(id).member("result"), 7);
+  EXPECT_EQ(api_.claim_one("w")["id"], waiting);
+}
+
+TEST_F(BrokerOperator, APurgedQueueTakesItsRunningJobsAlong) {
+  const std::string id = api_.enqueue_payload(1);
+  const Json claimed = api_.claim_one("w");
+  ApiClient other(broker_.url());
+  auto waiting = std::async(std::launch::async, [&] { return other.claim("v", 1, 60); });
+  EXPECT_TRUE(eventually([&] { return api_.queue_status().body["workers"].size() == 2; }));
+
+  ASSERT_EQ(api_.send("DELETE", api_.queue_path() + "?jobs=purge").status, 200);
+
+  EXPECT_EQ(waiting.get().status, 404);
+  EXPECT_EQ(api_.settle(claimed, "Succeeded")["error"]["status"], 404);
+  ASSERT_EQ(api_.put_queue(Json::object()).status, 200);
+  EXPECT_EQ(api_.extend(claimed), "lost");
+  EXPECT_EQ(api_.settle(claimed, "Succeeded")["error"]["status"], 404);
+  EXPECT_EQ(api_.job(id).status, 404);
+  EXPECT_EQ(api_.figures()["running"], 0);
 }
 
 TEST_F(BrokerOperator, SettingsOutOfBoundsAreRefusedByName) {

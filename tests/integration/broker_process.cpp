@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -13,6 +14,7 @@ namespace sluice::testing {
 namespace {
 
 constexpr std::string_view kListening = "listening on http://";
+const std::string kReserve = "--disk-reserve-bytes";
 
 }  // namespace
 
@@ -22,9 +24,7 @@ BrokerProcess::BrokerProcess(std::filesystem::path data, std::vector<std::string
 }
 
 void BrokerProcess::start() {
-  ChildProcess::Start how = command(listen_, data_);
-  how.argv.insert(how.argv.end(), options_.begin(), options_.end());
-  process_.emplace(how);
+  process_.emplace(command(listen_, data_, options_));
   const std::string line = process_->wait_for_line(kListening);
   if (!line.starts_with(kListening)) {
     std::fprintf(stderr, "the broker does not serve\n%s", process_->report().c_str());
@@ -44,10 +44,20 @@ std::optional<ProcessEnd> BrokerProcess::terminate() {
 }
 
 ChildProcess::Start BrokerProcess::command(const std::string& listen,
-                                           const std::filesystem::path& data) {
+                                           const std::filesystem::path& data,
+                                           const std::vector<std::string>& options) {
+  std::vector<std::string> argv = {program_path("sluice-broker").string(),
+                                   "--listen",
+                                   listen,
+                                   "--data",
+                                   data.string(),
+                                   "--exit-with-parent"};
+  argv.insert(argv.end(), options.begin(), options.end());
   // The reserve is for real disks: a test must also pass on a small temporary file system.
-  return {.argv = {program_path("sluice-broker").string(), "--listen", listen, "--data",
-                   data.string(), "--disk-reserve-bytes", "0", "--exit-with-parent"}};
+  if (std::find(options.begin(), options.end(), kReserve) == options.end()) {
+    argv.insert(argv.end(), {kReserve, "0"});
+  }
+  return {.argv = std::move(argv)};
 }
 
 }  // namespace sluice::testing

@@ -27,7 +27,8 @@ class BrokerProcess {
   std::optional<ProcessEnd> terminate();
 
   // A broker that is not expected to serve.
-  static ChildProcess::Start command(const std::string& listen, const std::filesystem::path& data);
+  static ChildProcess::Start command(const std::string& listen, const std::filesystem::path& data,
+                                     const std::vector<std::string>& options = {});
 
  private:
   std::filesystem::path data_;

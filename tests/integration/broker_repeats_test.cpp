@@ -6,6 +6,7 @@
 #include <future>
 
 #include "tests/integration/broker_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace sluice::testing {
 namespace {
@@ -77,6 +78,41 @@ TEST_F(BrokerRepeats, AKeyWhoseRecordIsGoneIsAnsweredWithoutAState) {
   EXPECT_EQ(again.body, Json({{"id", id}}));
   ASSERT_EQ(api_.enqueue({{"payload", 2}}).status, 202);  // in a later commit, which forgets
   EXPECT_EQ(api_.enqueue(job).body, Json({{"id", id}}));
+}
+
+TEST_F(BrokerRepeats, AKeyMakesANewJobOnceItAndItsRecordAreOver) {
+  ASSERT_EQ(api_.put_queue({{"resultTTLSeconds", 1}, {"idempotencySeconds", 1}}).status, 200);
+  const Json job = {{"payload", 1}, {"idempotencyKey", "once"}};
+  const std::string id = run_one(job);
+
+  EXPECT_TRUE(eventually([&] { return api_.job(id).status == 404; }));
+  Reply again;
+  EXPECT_TRUE(eventually([&] { return (again = api_.enqueue(job)).status == 202; })) << again.text;
+  EXPECT_NE(again.member("id"), id);
+}
+
+TEST_F(BrokerRepeats, AKeyOutlivesItsRecordForIdempotencySeconds) {
+  ASSERT_EQ(api_.put_queue({{"resultTTLSeconds", 1}}).status, 200);
+  const Json job = {{"payload", 1}, {"idempotencyKey", "once"}};
+  const std::string id = run_one(job);
+  ASSERT_TRUE(eventually([&] { return api_.job(id).status == 404; }));
+
+  broker_.kill9();
+  broker_.start();
+
+  EXPECT_EQ(api_.enqueue(job).body, Json({{"id", id}}));
+}
+
+TEST_F(BrokerRepeats, AJobsOwnTimeToLiveWinsOverItsQueues) {
+  ASSERT_EQ(api_.put_queue({{"resultTTLSeconds", 0}}).status, 200);
+  const std::string kept = run_one({{"payload", 1}, {"ttlSecondsAfterFinished", 3600}});
+  const std::string dropped = run_one({{"payload", 2}});
+  ASSERT_EQ(api_.put_queue({{"resultTTLSeconds", 3600}}).status, 200);
+  const std::string brief = run_one({{"payload", 3}, {"ttlSecondsAfterFinished", 1}});
+
+  EXPECT_EQ(api_.job(dropped).status, 404);
+  EXPECT_TRUE(eventually([&] { return api_.job(brief).status == 404; }));
+  EXPECT_EQ(api_.job(kept).member("result"), 42);
 }
 
 TEST_F(BrokerRepeats, WhoWaitsForAJobSeesItsEndThoughResultsAreNotKept) {
