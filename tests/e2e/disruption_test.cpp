@@ -140,9 +140,24 @@ TEST_F(Disruption, ScalingInEndsNoRunningJob) {
   apply(all);
   expect_all_succeeded(24);
   // A job that a deleted pod handed back has paid no attempt for it: its release alone tells.
-  const Ran listed = run({program_path("sluice"), "get", "jobs", "work", "--state", "Succeeded",
-                          "-o", "json", "-n", ns(), "--context", "box"});
-  ASSERT_TRUE(listed.ok()) << listed.err;
+  const Json whose = {{"name", "reads-jobs"}, {"namespace", ns()}};
+  apply({{{"apiVersion", "rbac.authorization.k8s.io/v1"},
+          {"kind", "Role"},
+          {"metadata", whose},
+          {"rules",
+           {{{"apiGroups", {"sluice.dev"}}, {"resources", {"queues/jobs"}}, {"verbs", {"list"}}}}}},
+         {{"apiVersion", "rbac.authorization.k8s.io/v1"},
+          {"kind", "RoleBinding"},
+          {"metadata", whose},
+          {"roleRef",
+           {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", "reads-jobs"}}},
+          {"subjects", {{{"kind", "ServiceAccount"}, {"name", "default"}}}}}});
+  Ran listed;
+  ASSERT_TRUE(becomes([&] {
+    listed = run({program_path("sluice"), "get", "jobs", "work", "--state", "Succeeded", "-o",
+                  "json", "-n", ns(), "--context", "box", "--service-account", "default"});
+    return listed.ok();
+  })) << listed.err;
   const Json list = Json::parse(listed.out);
   EXPECT_EQ(list["jobs"].size(), 24u);
   for (const Json& one : list["jobs"]) EXPECT_EQ(one["releases"], 0) << one.dump();
