@@ -64,6 +64,21 @@ TEST(HttpParser, JoinsChunks) {
   EXPECT_EQ(parser.request().body, "[1,2]");
 }
 
+// Found by fuzzing: a body that is its last chunk alone, a byte at a time, failed an assertion of
+// Beast's.
+TEST(HttpParser, TakesAnEmptyChunkedBodyHoweverItIsCut) {
+  const std::string header = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string_view body :
+       {"0\r\n\r\n", "00\r\n\r\n", "0;x=y\r\nTrailer: t\r\n\r\n", "1\r\n0\r\n0\r\n\r\n"}) {
+    for (std::size_t piece = 1; piece <= 6; ++piece) {
+      SCOPED_TRACE(piece);
+      HttpParser parser;
+      EXPECT_EQ(parse(parser, header + std::string{body}, piece), Progress::kDone) << body;
+      EXPECT_EQ(parser.request().body, body.front() == '1' ? "0" : "");
+    }
+  }
+}
+
 TEST(HttpParser, LeavesTheNextRequestUnread) {
   HttpParser parser;
   const std::string first = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
