@@ -54,6 +54,10 @@ bool is_in_range(TimePoint t) {
   return t >= kEarliest && t < kLatest;
 }
 
+std::optional<TimePoint> within_range(TimePoint tick) {
+  return is_in_range(tick) ? std::optional(tick) : std::nullopt;
+}
+
 struct Day {
   unsigned month;
   unsigned day;
@@ -93,7 +97,7 @@ Result<std::optional<TimePoint>> Cron::next(TimePoint after, std::string_view ti
         }
         if (!minutes_[static_cast<std::size_t>(m % 60)]) continue;
         const TimePoint tick = instant_of(zone, LocalMinutes{day} + minutes{m});
-        if (tick > after) return tick;
+        if (tick > after) return within_range(tick);
       }
     }
     return std::nullopt;
@@ -120,7 +124,7 @@ Result<std::optional<TimePoint>> Cron::last(TimePoint until, std::string_view ti
         }
         if (!minutes_[static_cast<std::size_t>(m % 60)]) continue;
         const TimePoint tick = instant_of(zone, LocalMinutes{day} + minutes{m});
-        if (tick <= until) return tick;
+        if (tick <= until) return within_range(tick);
       }
     }
     return std::nullopt;
