@@ -20,7 +20,7 @@ using BeastView = boost::beast::string_view;
 constexpr std::size_t kKeptBytes = 1024;
 
 // The shortest end of a chunked body.
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
+constexpr std::string_view kShortestEnd = "0\r\n\r\n";
 
 std::string to_std(BeastView view) {
   return {view.data(), view.size()};
@@ -210,7 +210,7 @@ class HttpParser::Machine {
   // it gets neither until both may be there. Nothing is held up: a chunked body never ends in fewer
   // bytes.
   bool may_be_cut_last_chunk(std::string_view rest) const {
-    return header_told_ && reader_->chunked() && rest.size() < kLastChunk.size() &&
+    return header_told_ && reader_->chunked() && rest.size() < kShortestEnd.size() &&
            rest.front() == '0';
   }
 
