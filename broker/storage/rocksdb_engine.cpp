@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <sys/stat.h>
@@ -14,8 +15,9 @@
 #include <limits>
 #include <utility>
 
+#include "broker/storage/folder_recovery.h"
+#include "broker/storage/log_file_system.h"
 #include "broker/storage/rocksdb_options.h"
-#include "broker/storage/wal_check.h"
 #include "common/base/check.h"
 
 namespace sluice::broker {
@@ -73,8 +75,12 @@ class RocksDbBatch final : public KeyValueBatch {
   bool empty() const override { return batch_.Count() == 0; }
   std::size_t size_bytes() const override { return batch_.GetDataSize(); }
 
-  // RocksDB stamps a sequence number into the batch it writes.
-  rocksdb::WriteBatch& to_write() const { return batch_; }
+  // The batch with the mark at its end, in the log alone. (RocksDB stamps a sequence number into
+  // it, too.)
+  rocksdb::WriteBatch& marked(const LogMark& mark) const {
+    check(batch_.PutLogData(encode_mark(mark)));
+    return batch_;
+  }
 
  private:
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
@@ -205,11 +211,13 @@ class RocksDbSnapshot final : public KeyValueReader {
 
 class RocksDbEngine final : public KeyValueEngine {
  public:
-  // `env`: null, or the one `db` was opened with. `handles`: ours first, in the order of Family,
+  // `log` and `env`: what `db` was opened with. `handles`: ours first, in the order of Family,
   // then those of families we do not know.
-  RocksDbEngine(std::string path, std::unique_ptr<rocksdb::Env> env,
-                std::unique_ptr<rocksdb::DB> db, std::vector<rocksdb::ColumnFamilyHandle*> handles)
+  RocksDbEngine(std::string path, std::shared_ptr<LogProgress> log,
+                std::unique_ptr<rocksdb::Env> env, std::unique_ptr<rocksdb::DB> db,
+                std::vector<rocksdb::ColumnFamilyHandle*> handles)
       : path_(std::move(path)),
+        log_(std::move(log)),
         env_(std::move(env)),
         db_(std::move(db)),
         all_handles_(std::move(handles)) {
@@ -217,11 +225,15 @@ class RocksDbEngine final : public KeyValueEngine {
   }
 
   ~RocksDbEngine() override {
+    // The second of two empty batches says by its mark that all is on disk: so damage is seen in
+    // the last batch that is not empty, too.
+    if (write(RocksDbBatch(handles_), /*sync=*/true)) {
+      (void)write(RocksDbBatch(handles_), /*sync=*/false);
+    }
     for (rocksdb::ColumnFamilyHandle* handle : all_handles_) {
       CHECK(db_->DestroyColumnFamilyHandle(handle).ok());
     }
-    // What was written without a sync is with the operating system: nothing is left to be done, and
-    // an error here changes nothing for anybody.
+    // Nothing is left to be done, and an error here changes nothing for anybody.
     db_->Close().PermitUncheckedError();
   }
 
@@ -234,7 +246,7 @@ class RocksDbEngine final : public KeyValueEngine {
     CHECK(ours != nullptr);
     rocksdb::WriteOptions options;
     options.sync = sync;
-    const rocksdb::Status status = db_->Write(options, &ours->to_write());
+    const rocksdb::Status status = db_->Write(options, &ours->marked(log_->begin_batch()));
     if (!status.ok()) return to_error(status, "writing to " + path_);
     return Ok{};
   }
@@ -289,6 +301,7 @@ class RocksDbEngine final : public KeyValueEngine {
   Reads reads() const { return {*db_, handles_}; }
 
   std::string path_;
+  std::shared_ptr<LogProgress> log_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> all_handles_;
@@ -336,17 +349,6 @@ Status make_folder(const std::string& path) {
   return Ok{};
 }
 
-// Whether the folder may be opened so.
-Status check_openable(const std::string& path, const RocksDbOptions& options) {
-  std::error_code error;
-  const std::filesystem::path mark = std::filesystem::path(path) / kRestoringMark;
-  if (!options.is_restoring && std::filesystem::exists(mark, error)) {
-    return Error{ErrorCode::kCorruption,
-                 "the restore into " + path + " was cut off: empty the folder and restore again"};
-  }
-  return check_folder(path, options.is_restoring ? LogRule::kOptional : LogRule::kRequired);
-}
-
 // RocksDB has no code of its own for a lock that is held.
 bool is_lock_held(const rocksdb::Status& status) {
   const std::string text = status.ToString();
@@ -354,33 +356,54 @@ bool is_lock_held(const rocksdb::Status& status) {
                                 text.find("lock hold by current process") != std::string::npos);
 }
 
+Error open_error(const rocksdb::Status& status, const std::string& path) {
+  if (!is_lock_held(status)) return to_error(status, "opening " + path);
+  return {ErrorCode::kUnavailable, "the data folder " + path + " is in use by another process"};
+}
+
+// Sees to what a crash left, under the lock that RocksDB takes, too.
+Status prepare_folder(const std::string& path, const RocksDbOptions& options, rocksdb::Env& env) {
+  std::error_code error;
+  const std::filesystem::path mark = std::filesystem::path(path) / kRestoringMark;
+  if (!options.is_restoring && std::filesystem::exists(mark, error)) {
+    return Error{ErrorCode::kCorruption,
+                 "the restore into " + path + " was cut off: empty the folder and restore again"};
+  }
+  rocksdb::FileLock* lock = nullptr;
+  const rocksdb::Status locked = env.LockFile(path + "/LOCK", &lock);
+  if (!locked.ok()) return open_error(locked, path);
+  Status done =
+      recover_folder(path, options.is_restoring ? LogRule::kOptional : LogRule::kRequired);
+  const rocksdb::Status unlocked = env.UnlockFile(lock);
+  if (done && !unlocked.ok()) return to_error(unlocked, "opening " + path);
+  return done;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<KeyValueEngine>> open_rocksdb(const std::string& path,
                                                      const RocksDbOptions& options) {
   if (Status status = make_folder(path); !status) return std::move(status).error();
-  if (Status status = check_openable(path, options); !status) return std::move(status).error();
+  auto log = std::make_shared<LogProgress>();
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(make_log_file_system(
+      options.file_system != nullptr ? options.file_system : rocksdb::FileSystem::Default(), path,
+      log));
+  if (Status status = prepare_folder(path, options, *env); !status) {
+    return std::move(status).error();
+  }
 
   const std::shared_ptr<rocksdb::Cache> cache = make_cache();
   rocksdb::DBOptions database = database_options(cache);
-  std::unique_ptr<rocksdb::Env> env;
-  if (options.file_system != nullptr) {
-    env = rocksdb::NewCompositeEnv(options.file_system);
-    database.env = env.get();
-  }
+  database.env = env.get();
   auto families = families_of(path, database, options.clock, cache);
   if (!families) return std::move(families).error();
 
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   const rocksdb::Status status = rocksdb::DB::Open(database, path, *families, &handles, &db);
-  if (is_lock_held(status)) {
-    return Error{ErrorCode::kUnavailable,
-                 "the data folder " + path + " is in use by another process"};
-  }
-  if (!status.ok()) return to_error(status, "opening " + path);
+  if (!status.ok()) return open_error(status, path);
   auto engine = std::make_unique<RocksDbEngine>(
-      path, std::move(env), std::unique_ptr<rocksdb::DB>(db), std::move(handles));
+      path, std::move(log), std::move(env), std::unique_ptr<rocksdb::DB>(db), std::move(handles));
   if (options.is_restoring) {
     const rocksdb::Status whole = db->VerifyChecksum();
     if (!whole.ok()) return to_error(whole, "checking " + path);

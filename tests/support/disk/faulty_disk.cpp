@@ -24,6 +24,25 @@ std::string normal_folder(const std::string& folder) {
   return folder_of(folder + (folder.ends_with('/') ? "x" : "/x"));
 }
 
+// What a disk writes whole or not at all.
+constexpr std::uint64_t kSectorBytes = 512;
+
+void write_at(const std::string& name, std::uint64_t offset, const std::string& bytes) {
+  std::fstream file(name, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(offset));
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+  CHECK(file.good());
+}
+
+std::string read_at(const std::string& name, std::uint64_t offset, std::uint64_t bytes) {
+  std::string read(bytes, '\0');
+  std::ifstream file(name, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  file.read(read.data(), static_cast<std::streamsize>(bytes));
+  CHECK(file.good());
+  return read;
+}
+
 IOStatus no_space() {
   IOStatus status = IOStatus::NoSpace("no space left on the faulty disk");
   status.SetRetryable(true);  // as RocksDB's own file system has it
@@ -39,31 +58,24 @@ class FaultyDisk::File final : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
     const std::lock_guard lock(disk_.mutex_);
-    IOStatus status = disk_.next_call_locked();
-    if (!disk_.has_power_) return status;
-    std::size_t written = status.ok() ? data.size() : data.size() / 2;
-    if (disk_.room_ && *disk_.room_ < written) {
-      written = *disk_.room_;
-      status = no_space();
-    }
-    const IOStatus really =
-        FSWritableFileOwnerWrapper::Append(Slice(data.data(), written), options, debug);
-    if (!really.ok()) return really;
-    if (disk_.room_) *disk_.room_ -= written;
-    disk_.extents_[name_].size += written;
-    return status;
+    return disk_.write_locked(name_, data, disk_.extents_[name_].size, [&](const Slice& part) {
+      return FSWritableFileOwnerWrapper::Append(part, options, debug);
+    });
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&,
                   IODebugContext* debug) override {
     return Append(data, options, debug);
   }
-  IOStatus PositionedAppend(const Slice&, std::uint64_t, const IOOptions&,
-                            IODebugContext*) override {
-    return IOStatus::NotSupported("only for direct I/O");
+  IOStatus PositionedAppend(const Slice& data, std::uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    const std::lock_guard lock(disk_.mutex_);
+    return disk_.write_locked(name_, data, offset, [&](const Slice& part) {
+      return FSWritableFileOwnerWrapper::PositionedAppend(part, offset, options, debug);
+    });
   }
-  IOStatus PositionedAppend(const Slice&, std::uint64_t, const IOOptions&,
-                            const rocksdb::DataVerificationInfo&, IODebugContext*) override {
-    return IOStatus::NotSupported("only for direct I/O");
+  IOStatus PositionedAppend(const Slice& data, std::uint64_t offset, const IOOptions& options,
+                            const rocksdb::DataVerificationInfo&, IODebugContext* debug) override {
+    return PositionedAppend(data, offset, options, debug);
   }
   IOStatus Truncate(std::uint64_t size, const IOOptions& options, IODebugContext* debug) override {
     const std::lock_guard lock(disk_.mutex_);
@@ -71,6 +83,7 @@ class FaultyDisk::File final : public rocksdb::FSWritableFileOwnerWrapper {
     Extent& extent = disk_.extents_[name_];
     extent.size = size;
     extent.synced = std::min(extent.synced, size);
+    extent.before.erase(extent.before.lower_bound(size), extent.before.end());
     return FSWritableFileOwnerWrapper::Truncate(size, options, debug);
   }
   IOStatus Close(const IOOptions& options, IODebugContext* debug) override {
@@ -84,6 +97,7 @@ class FaultyDisk::File final : public rocksdb::FSWritableFileOwnerWrapper {
     if (const IOStatus status = disk_.next_sync_locked(); !status.ok()) return status;
     Extent& extent = disk_.extents_[name_];
     extent.synced = extent.size;
+    extent.before.clear();
     return IOStatus::OK();
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
@@ -218,13 +232,38 @@ std::uint64_t FaultyDisk::size_of(const std::string& name) const {
   return error ? 0 : size;
 }
 
+IOStatus FaultyDisk::write_locked(const std::string& name, const Slice& data, std::uint64_t offset,
+                                  const std::function<IOStatus(Slice)>& write) {
+  IOStatus status = next_call_locked();
+  if (!has_power_) return status;
+  Extent& extent = extents_[name];
+  std::uint64_t written = status.ok() ? data.size() : data.size() / 2;
+  const std::uint64_t within = std::min(data.size(), extent.size - std::min(offset, extent.size));
+  if (room_ && written > within && *room_ < written - within) {
+    written = within + *room_;
+    status = no_space();
+  }
+  const std::uint64_t end = offset + written;
+  for (std::uint64_t at = offset - offset % kSectorBytes; at < std::min(end, extent.synced);
+       at += kSectorBytes) {
+    if (extent.before.contains(at)) continue;
+    extent.before[at] = read_at(name, at, std::min(kSectorBytes, extent.synced - at));
+  }
+  const IOStatus really = write(Slice(data.data(), written));
+  if (!really.ok()) return really;
+  if (room_ && written > within) *room_ -= written - within;
+  extent.size = std::max(extent.size, end);
+  return status;
+}
+
 // Copies are beside the folder, where RocksDB does not look.
 void FaultyDisk::remember_locked(const std::string& name) {
   const std::string folder = folder_of(name);
-  Change change{.name = name, .before = {}};
+  Change change{.name = name, .before = {}, .extent = {}};
   if (std::filesystem::exists(name)) {
     change.before = folder + ".before-" + std::to_string(++copies_);
     std::filesystem::copy_file(name, change.before);
+    if (const auto extent = extents_.extract(name)) change.extent = extent.mapped();
   }
   changes_[folder].push_back(std::move(change));
 }
@@ -300,10 +339,12 @@ IOStatus FaultyDisk::RenameFile(const std::string& from, const std::string& to,
                                 const IOOptions& options, IODebugContext* debug) {
   const std::lock_guard lock(mutex_);
   if (const IOStatus status = next_call_locked(); !status.ok()) return status;
+  if (std::filesystem::is_directory(from)) return target()->RenameFile(from, to, options, debug);
   remember_locked(to);
+  const Extent extent = extents_[from];
   remember_locked(from);
   const IOStatus status = target()->RenameFile(from, to, options, debug);
-  if (status.ok()) extents_[to] = extents_[from];
+  if (status.ok()) extents_[to] = extent;
   return status;
 }
 
@@ -312,16 +353,30 @@ void FaultyDisk::cut_power() {
   has_power_ = false;
 }
 
-void FaultyDisk::restore_power(const std::function<double()>& kept, bool zero_logs) {
+void FaultyDisk::lose_unsynced(const std::string& name, const Extent& extent,
+                               const std::function<double()>& kept) {
+  for (const auto& [at, bytes] : extent.before) {
+    if (kept() < 0.5) write_at(name, at, bytes);
+  }
+  if (extent.synced >= extent.size) return;
+  if (kept() < 0.5) {
+    const auto added = static_cast<double>(extent.size - extent.synced);
+    const auto left = static_cast<std::uint64_t>(added * std::clamp(kept(), 0.0, 1.0));
+    std::filesystem::resize_file(name, extent.synced + left);
+    return;
+  }
+  for (std::uint64_t at = extent.synced; at < extent.size;) {
+    const std::uint64_t next = std::min(at - at % kSectorBytes + kSectorBytes, extent.size);
+    if (kept() < 0.5) write_at(name, at, std::string(next - at, '\0'));
+    at = next;
+  }
+}
+
+void FaultyDisk::restore_power(const std::function<double()>& kept) {
   const std::lock_guard lock(mutex_);
   CHECK(!has_power_);
   for (const auto& [name, extent] : extents_) {
-    if (!std::filesystem::exists(name) || extent.synced >= extent.size) continue;
-    const auto lost_from = extent.synced + static_cast<std::uint64_t>(
-                                               static_cast<double>(extent.size - extent.synced) *
-                                               std::clamp(kept(), 0.0, 1.0));
-    std::filesystem::resize_file(name, lost_from);
-    if (zero_logs && name.ends_with(".log")) std::filesystem::resize_file(name, extent.size);
+    if (std::filesystem::exists(name)) lose_unsynced(name, extent, kept);
   }
   extents_.clear();
 
@@ -329,7 +384,9 @@ void FaultyDisk::restore_power(const std::function<double()>& kept, bool zero_lo
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
       if (kept() >= 0.5) continue;
       std::filesystem::remove(change->name);
-      if (!change->before.empty()) std::filesystem::copy_file(change->before, change->name);
+      if (change->before.empty()) continue;
+      std::filesystem::copy_file(change->before, change->name);
+      lose_unsynced(change->name, change->extent, kept);
     }
   }
   changes_.clear();

@@ -16,8 +16,8 @@
 namespace sluice::testing {
 
 // Real files, of which it remembers what a power cut would take: the bytes of a file since its last
-// sync; what was made, renamed and deleted in a folder since the folder's last sync. Nothing is
-// really synced.
+// sync, sector by sector where they are written over others; what files were made, renamed and
+// deleted in a folder since the folder's last sync. Nothing is really synced.
 //
 // Threads: any.
 class FaultyDisk final : public rocksdb::FileSystemWrapper {
@@ -41,9 +41,10 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   void cut_power();
   void cut_power_at(std::size_t nth);
   // What is left of each thing that was not synced: kept() is asked for the fraction that survives,
-  // and for what cannot be halved whether it is at least 0.5. The lost end of a file is cut off;
-  // that of a log is zeros if `zero_logs`. Requires: cut_power(), and the database is closed.
-  void restore_power(const std::function<double()>& kept, bool zero_logs = false);
+  // and for what cannot be halved whether it is at least 0.5. The new end of a file is cut off, or
+  // keeps its size and loses sectors, which are zeros then. Requires: cut_power(), and the database
+  // is closed.
+  void restore_power(const std::function<double()>& kept);
 
   rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSSequentialFile>* file,
@@ -76,11 +77,14 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   struct Extent {
     std::uint64_t size = 0;
     std::uint64_t synced = 0;
+    std::map<std::uint64_t, std::string> before;  // what synced sectors held, by their offset
   };
-  // An entry of a folder that changed; `before` is a copy of what it named, empty for nothing.
+  // An entry of a folder that changed; `before` is a copy of the file it named, empty for none, and
+  // `extent` what of that was synced.
   struct Change {
     std::string name;
     std::string before;
+    Extent extent;
   };
 
   // Ok, or how this call fails.
@@ -89,6 +93,12 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus next_call_locked();
   rocksdb::IOStatus next_sync_locked();
   void remember_locked(const std::string& name);
+  static void lose_unsynced(const std::string& name, const Extent& extent,
+                            const std::function<double()>& kept);
+  // `write` writes at `offset` what it is given, and this all of `data` or the part that fits.
+  rocksdb::IOStatus write_locked(const std::string& name, const rocksdb::Slice& data,
+                                 std::uint64_t offset,
+                                 const std::function<rocksdb::IOStatus(rocksdb::Slice)>& write);
   std::uint64_t size_of(const std::string& name) const;
 
   mutable std::mutex mutex_;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "broker/storage/log_scan.h"
 #include "broker/storage/record_codec.h"
 #include "broker/storage/rocksdb_options.h"
 #include "broker/storage/store.h"
@@ -79,6 +80,11 @@ class RocksDbEngineTest : public ::testing::Test {
     std::ifstream in(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
+  // The records of the log, without the zeros that were written ahead of them.
+  static std::string records(const std::filesystem::path& log) {
+    std::ifstream in(log, std::ios::binary);
+    return read(log).substr(0, scan_log(in, 0).whole_bytes);
+  }
   static void overwrite(const std::filesystem::path& file, const std::string& bytes) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
   }
@@ -98,16 +104,66 @@ TEST_F(RocksDbEngineTest, KilledProcessLosesNoWrittenBatch) {
 TEST_F(RocksDbEngineTest, TornLastRecordIsTolerated) {
   write_batches_and_die();
   const std::filesystem::path log = log_file();
-  std::filesystem::resize_file(log, std::filesystem::file_size(log) - 5);
+  const std::string whole = records(log);
+
+  std::filesystem::resize_file(log, whole.size() - 5);
 
   EXPECT_EQ(batches_found(), kBatches - 1);
+}
+
+// SURVIVAL 20: a power cut may also leave zeros, or the old bytes, where the last batch should be.
+TEST_F(RocksDbEngineTest, HolesInTheLastRecordAreTolerated) {
+  for (const std::size_t from_end : {5, 60, 100}) {
+    SCOPED_TRACE(from_end);
+    std::filesystem::remove_all(path());
+    write_batches_and_die();
+    const std::filesystem::path log = log_file();
+    std::string bytes = read(log);
+    const std::size_t end = records(log).size();
+    ASSERT_GT(bytes.size(), end);  // there are zeros ahead
+
+    bytes.replace(end - from_end, 4, 4, '\0');
+    overwrite(log, bytes);
+
+    EXPECT_EQ(batches_found(), kBatches - 1);
+    EXPECT_EQ(batches_found(), kBatches - 1);
+  }
+}
+
+// Damage in the last batch is seen as well where the store was closed.
+TEST_F(RocksDbEngineTest, FlippedBitInTheLastBatchOfAClosedStoreIsRefused) {
+  {
+    auto engine = open();
+    ASSERT_TRUE(engine);
+    const auto batch = (*engine)->new_batch();
+    batch->put(Family::kJobs, key(1), std::string(100, 'x'));
+    ASSERT_TRUE((*engine)->write(*batch, /*sync=*/false));
+  }
+  std::string bytes = read(log_file());
+  const std::size_t place = bytes.find("xxxx");
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 'y';
+  overwrite(log_file(), bytes);
+
+  const auto engine = open();
+
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, ErrorCode::kCorruption) << engine.error().message;
+}
+
+// The zeros are not in the way of anybody who copies a log file.
+TEST_F(RocksDbEngineTest, ClosedLogHasNoZerosAhead) {
+  write_batches_and_die();
+  EXPECT_EQ(batches_found(), kBatches);
+
+  EXPECT_EQ(read(log_file()), records(log_file()));
 }
 
 // SURVIVAL 20: wherever the bit is, and also in a record's length.
 TEST_F(RocksDbEngineTest, FlippedBitInTheLogIsRefused) {
   write_batches_and_die();
   const std::filesystem::path log = log_file();
-  const std::string good = read(log);
+  const std::string good = records(log);
   const std::size_t last_record = good.size() - good.size() / kBatches - 20;
 
   for (std::size_t byte = 0; byte < last_record; byte += 61) {

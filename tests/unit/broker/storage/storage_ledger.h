@@ -1,6 +1,7 @@
 // Batches as a broker writes them, and what must be there after each of them.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "broker/storage/key_value_engine.h"
+#include "broker/storage/record_codec.h"
 #include "common/base/check.h"
 
 namespace sluice::broker {
@@ -50,6 +52,7 @@ class StorageLedger {
       put(Family::kJobs, key(n), "job " + key(n));
       put(Family::kBodies, key(n), std::string(body_bytes_, static_cast<char>('a' + n % 26)));
       put(Family::kMeta, "last", key(n));
+      put(Family::kKeys, key(n), key_record());
     }
     if (n >= 3 && after.contains({Family::kBodies, key(n - 2)})) {
       put(Family::kOutcomes, key(n - 2), "finished " + key(n - 2));
@@ -85,6 +88,12 @@ class StorageLedger {
   std::size_t written() const { return written_; }  // the last batch acknowledged at all
 
  private:
+  // RocksDB drops keys that expire, and looks into what they hold.
+  static std::string key_record() {
+    std::string value;
+    encode_key({.key = {1}, .expires_at = TimePoint{} + std::chrono::hours{24 * 365 * 200}}, value);
+    return value;
+  }
   static std::string key(std::size_t n) { return "key" + std::to_string(100'000 + n); }
 
   std::size_t body_bytes_;
