@@ -177,14 +177,13 @@ LogContent scan_log(std::istream& log, std::uint64_t file) {
 
 bool is_torn_append(std::string_view rest, std::uint64_t begin) {
   constexpr std::uint64_t kSectorBytes = 512;
-  constexpr std::size_t kZerosMin = 8;  // fewer may well be data
   if (rest.size() < kHeaderBytes) return true;
   if (has_checksum_of(rest, rest.substr(6))) return false;  // whole, but for its length
   if (is_type(rest) && kHeaderBytes + data_bytes(rest) > rest.size()) return true;
   for (std::uint64_t at = 0; at < rest.size();) {
     const std::uint64_t next =
         std::min<std::uint64_t>(at + kSectorBytes - (begin + at) % kSectorBytes, rest.size());
-    if (next - at >= kZerosMin && is_zeros(rest.substr(at, next - at))) return true;
+    if (is_zeros(rest.substr(at, next - at))) return true;
     at = next;
   }
   return false;

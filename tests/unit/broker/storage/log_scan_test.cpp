@@ -155,6 +155,8 @@ TEST(LogScan, TornAppendIsToldFromDamage) {
   EXPECT_TRUE(is_torn_append(with_zeros(0, 412), kBegin));  // up to the end of a sector
   EXPECT_TRUE(is_torn_append(with_zeros(412, 512), kBegin));
   EXPECT_TRUE(is_torn_append(with_zeros(1'948, 59), kBegin));
+  const std::string over_a_sector = log_record("a record", 509);
+  EXPECT_TRUE(is_torn_append(std::string(3, '\0') + over_a_sector.substr(3), 509));
 
   EXPECT_FALSE(is_torn_append(with_zeros(300, 500), kBegin));  // no sector all of zeros
   for (std::size_t byte = 0; byte < record.size(); ++byte) {
