@@ -41,7 +41,7 @@ class LogProgress {
 
 // `below`, but before a small write goes past the end of a log file, zeros are written there, so
 // that most syncs find a file that has its size and its blocks, and write data alone: without the
-// file system's journal, half the time or less. A log that is closed has its real size; that of a
+// file system's journal (ADR 18 has figures). A log that is closed has its real size; that of a
 // killed process ends in zeros.
 //
 // Each record of a manifest is synced before the next is written (RocksDB would sync several

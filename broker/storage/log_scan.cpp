@@ -17,7 +17,7 @@ namespace {
 // padding. A record is one whole fragment, or a first one, middle ones and a last one.
 constexpr std::size_t kBlockBytes = 32 * 1024;
 constexpr std::size_t kHeaderBytes = 7;
-// Checksums of what only looks like a fragment, behind tears: a second at most.
+// Checksums of what only looks like a fragment, behind tears: half a second of them at most.
 constexpr std::size_t kSearchBytesMax = 512 * 1024 * 1024;
 enum Type : std::uint8_t { kWhole = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 

@@ -22,7 +22,7 @@ struct LogContent {
   LogPosition first_written;
 };
 
-// Reads `log`, whose number is `file`, to its end. Checks every checksum: about 1 GB/s. Behind a
+// Reads `log`, whose number is `file`, to its end. Checks every checksum. Behind a
 // tear it looks for records at every byte, so a payload may look like one: there a mark counts only
 // where it says that its batch is at this place.
 LogContent scan_log(std::istream& log, std::uint64_t file);
