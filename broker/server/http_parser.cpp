@@ -19,9 +19,6 @@ using BeastView = boost::beast::string_view;
 // How much memory each string of a request keeps for the next one.
 constexpr std::size_t kKeptBytes = 1024;
 
-// The shortest end of a chunked body.
-constexpr std::string_view kShortestEnd = "0\r\n\r\n";
-
 std::string to_std(BeastView view) {
   return {view.data(), view.size()};
 }
@@ -210,7 +207,7 @@ class HttpParser::Machine {
   // it gets neither until both may be there. Nothing is held up: a chunked body never ends in fewer
   // bytes.
   bool may_be_cut_last_chunk(std::string_view rest) const {
-    return header_told_ && reader_->chunked() && rest.size() < kShortestEnd.size() &&
+    return header_told_ && reader_->chunked() && rest.size() < kLastChunk.size() &&
            rest.front() == '0';
   }
 

@@ -10,6 +10,9 @@
 
 namespace sluice::broker {
 
+// The shortest end of a chunked body.
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
 // Reads one request after the other. Between kHeader and the next feed() the caller looks at the
 // request's header and says how long a body it takes.
 //

@@ -3,6 +3,7 @@
 
 #include "broker/server/access_rules.h"
 #include "broker/server/handlers.h"
+#include "broker/server/http_parser.h"
 #include "broker/server/limits.h"
 
 namespace sluice::broker {
@@ -12,7 +13,6 @@ constexpr std::string_view kHead =
     "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\n"
     "Transfer-Encoding: chunked\r\n\r\n";
 constexpr std::string_view kKeepAliveLine = "\n";
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 // The lines that wait for one client, bounded: who reads too slowly is cut off and starts anew.
 class Stream final : public LineReader {
